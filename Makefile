@@ -1,0 +1,62 @@
+# prototools: `make help` lists the goals.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BUILD  ?= build
+CORPUS ?= ../shared/corpus
+
+BIN      := $(VENV)/bin
+EXAMPLES := $(wildcard examples/*.prototxt)
+SOURCES  := $(shell find prototools -name '*.py')
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help convert test caffe lint examples proto corpus-report clean
+
+help:  ## list the goals
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+convert: $(EXAMPLES:examples/%.prototxt=$(BUILD)/%.prototxt)  ## rewrite the networks under examples/ into build/
+
+$(BUILD)/%.prototxt: examples/%.prototxt $(VENV)/installed $(SOURCES)
+	@mkdir -p $(@D)
+	@$(BIN)/prototools rewrite $< -o $@
+
+test: $(VENV)/tested-with caffe  ## install what the tests need, set up real Caffe, run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+# Without real Caffe the tests that need it say so themselves; in CI they fail.
+caffe: $(VENV)/installed  ## set up real Caffe for the tests, without root and without a build
+	-@$(BIN)/prototools caffe setup
+
+lint: $(VENV)/linted-with  ## check the style of the code
+	$(BIN)/ruff check .
+
+examples: $(VENV)/installed  ## generate the networks under examples/ again
+	$(BIN)/python examples/generate.py
+
+proto: $(VENV)/tested-with  ## compile proto/caffe.proto again
+	$(BIN)/python -m grpc_tools.protoc -I proto --descriptor_set_out=proto/caffe.desc proto/caffe.proto
+
+corpus-report: $(VENV)/installed  ## rewrite every network below CORPUS and print a table
+	$(BIN)/python -m prototools.corpus $(CORPUS)
+
+clean:  ## remove what make made
+	rm -rf $(BUILD) $(VENV) *.egg-info
+
+# ---------------------------------------------------------------- the project's own environment
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(VENV)/bin/python setup.cfg setup.py
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/tested-with: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+$(VENV)/linted-with: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[lint]'
+	@touch $@
