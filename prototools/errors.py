@@ -1,0 +1,52 @@
+"""Every error a user can meet, each with its place and its next step."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+
+class PrototoolsError(ValueError):
+    """The root of all errors that prototools raises on purpose.
+
+    Its text is a sentence for the user: what must hold, what was found, and what to do next.
+    """
+
+
+class ProtoTextError(PrototoolsError):
+    """The bytes are not protobuf text format.
+
+    `line` and `column` count from 1, columns in bytes; `source_line` is the offending line as bytes.
+    """
+
+    def __init__(self, message: str, line: int, column: int, source_line: bytes = b""):
+        super().__init__(message)
+        self.message = message
+        self.line = line
+        self.column = column
+        self.source_line = source_line
+
+    def __str__(self) -> str:
+        return f"{self.line}:{self.column}: {self.message}"
+
+    def with_caret(self, path: Optional[str] = None) -> str:
+        """The message, the source line and a caret under the column, as one string of three lines."""
+        prefix = f"{path}:" if path else ""
+        text = self.source_line.decode("utf-8", "replace").replace("\t", " ")
+        before = self.source_line[: self.column - 1].decode("utf-8", "replace")
+        return f"{prefix}{self}\n    {text}\n    {' ' * len(before)}^"
+
+
+class NetError(PrototoolsError):
+    """The text parses, but it is not a network that Caffe could load."""
+
+
+class ShapeError(NetError):
+    """Caffe would refuse a layer because of its bottoms' shapes or its parameters."""
+
+
+class SchemaError(PrototoolsError):
+    """A name or a value does not fit Caffe's message definitions."""
+
+
+class EngineError(PrototoolsError):
+    """An engine that runs networks is missing, or it stopped before it gave an answer."""
