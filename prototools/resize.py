@@ -1,0 +1,257 @@
+"""What a custom layer computes, exactly: axis maps in rational arithmetic, and their comparison.
+
+A resize layer is a fixed linear map along each axis. `Axis` is such a map for every input size: a
+size rule says how many rows come out, a sampling says which source rows each of them reads and
+with which weights. `Resize` is two of them. `Unpool` is the other thing forks do to enlarge a blob:
+put every value where a pooling layer's mask says it came from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+#: One output row: (source row, weight) in order of the source rows, without zero weights.
+Row = Tuple[Tuple[int, Fraction], ...]
+
+
+@dataclass(frozen=True)
+class Given:
+    """The same number of output rows for every input."""
+
+    rows: int
+
+    def __call__(self, rows: int) -> int:
+        return self.rows
+
+    def __str__(self) -> str:
+        return f"to {self.rows}"
+
+
+@dataclass(frozen=True)
+class Zoomed:
+    """Interp's rule: keep the rows 0, s, 2 s, ..., then put z - 1 rows between neighbours.
+
+    H' = ((H - 1) // shrink) * zoom + 1 (interp_layer.cpp of PSPNet and DeepLab).
+    """
+
+    zoom: int = 1
+    shrink: int = 1
+
+    def __call__(self, rows: int) -> int:
+        return (rows - 1) // self.shrink * self.zoom + 1
+
+    def __str__(self) -> str:
+        words = [f"shrink {self.shrink}"] * (self.shrink > 1) + [f"zoom {self.zoom}"]
+        return " ".join(words)
+
+
+@dataclass(frozen=True)
+class Times:
+    """A whole multiple of the input, less some rows at the end: H' = factor H - less."""
+
+    factor: int
+    less: int = 0
+
+    def __call__(self, rows: int) -> int:
+        return self.factor * rows - self.less
+
+    def __str__(self) -> str:
+        return f"times {self.factor}" + (f" less {self.less}" if self.less else "")
+
+
+SizeRule = Callable[[int], int]
+
+
+def align_corners(i: int, rows: int, out: int) -> Row:
+    """Corners fall on corners: x = i (H - 1) / (H' - 1); one output row reads row 0.
+
+    Forks form the ratio in float32, so their numbers differ from these by up to 1e-4 on large maps.
+    """
+    x = Fraction(i * (rows - 1), out - 1) if out > 1 else Fraction(0)
+    return between(x, rows)
+
+
+def floor(i: int, rows: int, out: int) -> Row:
+    """The nearest row below, in whole numbers: i H // H'."""
+    return ((i * rows // out, Fraction(1)),)
+
+
+def round_align_corners(i: int, rows: int, out: int) -> Row:
+    """The nearest row on the grid whose corners fall on corners, halves upwards."""
+    x = Fraction(i * (rows - 1), out - 1) if out > 1 else Fraction(0)
+    return (((2 * x.numerator + x.denominator) // (2 * x.denominator), Fraction(1)),)
+
+
+def insert(offset: int) -> Sampling:
+    """Rows are set apart and zeros put between: row i lands at i s + offset, where s = H' / H.
+
+    The number of output rows must be a multiple of the input's.
+    """
+    return Sampling(f"insert at {offset}", lambda i, rows, out: _inserted(i, out // rows, offset))
+
+
+def _inserted(i: int, step: int, offset: int) -> Row:
+    return (((i - offset) // step, Fraction(1)),) if i % step == offset else ()
+
+
+def between(x: Fraction, rows: int) -> Row:
+    """Linear interpolation at a source coordinate inside [0, rows - 1]."""
+    low = x.numerator // x.denominator
+    part = x - low
+    return ((low, 1 - part), (low + 1, part)) if part else ((low, Fraction(1)),)
+
+
+class Sampling(NamedTuple):
+    """Which source rows an output row reads: `row(i, rows, out)`, named for reports."""
+
+    name: str
+    row: Callable[[int, int, int], Row]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sampling) and self.name == other.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+
+ALIGN_CORNERS = Sampling("align corners", align_corners)
+NEAREST = Sampling("nearest", floor)
+NEAREST_ALIGN_CORNERS = Sampling("nearest, align corners", round_align_corners)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a resize, for every input size.
+
+    `crop` rows are cut from the start and the end before anything else (Interp's negative pads).
+    """
+
+    sampling: Sampling
+    size: SizeRule
+    crop: Tuple[int, int] = (0, 0)
+
+    def inner(self, rows: int) -> int:
+        """The rows that are left after the crop."""
+        return rows - sum(self.crop)
+
+    def out(self, rows: int) -> int:
+        """The number of output rows for an input of `rows` rows."""
+        return self.size(self.inner(rows))
+
+    def map(self, rows: int) -> List[Row]:
+        """Every output row for an input of `rows` rows, as source rows and exact weights."""
+        inner, out, first = self.inner(rows), self.out(rows), self.crop[0]
+        found = (self.sampling.row(i, inner, out) for i in range(out))
+        return [tuple((source + first, weight) for source, weight in row) for row in found]
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the output size does not depend on the input's."""
+        return isinstance(self.size, Given)
+
+    def __str__(self) -> str:
+        cut = f" after a crop of {self.crop[0]} and {self.crop[1]}" if any(self.crop) else ""
+        return f"{self.sampling.name} {self.size}{cut}"
+
+
+@dataclass(frozen=True)
+class Resize:
+    """What a resize layer computes: one map for the height, one for the width, one factor for all.
+
+    Blobs are (N, C, H, W); every channel is treated alike.
+    """
+
+    height: Axis
+    width: Axis
+    gain: Fraction = Fraction(1)
+
+    @property
+    def axes(self) -> Tuple[Axis, Axis]:
+        """Height and width, in this order everywhere."""
+        return self.height, self.width
+
+    def __str__(self) -> str:
+        same = self.height == self.width
+        text = str(self.height) if same else f"height {self.height}, width {self.width}"
+        return text + (f", values times {self.gain}" if self.gain != 1 else "")
+
+
+@dataclass(frozen=True)
+class Unpool:
+    """Scatter by a pooling mask: top[mask[i]] = data[i] in every (n, c) plane, zeros elsewhere.
+
+    The mask holds the index h * W' + w inside the H' x W' plane, as a float; where an index is
+    given twice the later value stays.
+    `data` and `mask` are the positions of the two bottoms.
+    """
+
+    height: SizeRule
+    width: SizeRule
+    data: int = 0
+    mask: int = 1
+
+    def __str__(self) -> str:
+        same = self.height == self.width
+        size = str(self.height) if same else f"height {self.height}, width {self.width}"
+        return f"scatter by pooling mask {size}"
+
+
+class Difference(NamedTuple):
+    """Where two axis maps part: the first such row, its distance from the border, and the error."""
+
+    axis: str
+    rows: int
+    row: int
+    from_border: int
+    error: Fraction
+
+    def __str__(self) -> str:
+        return (
+            f"{self.axis}, input of {self.rows} rows: output row {self.row} "
+            f"({self.from_border} from the border) is off by up to {float(self.error):.3g}"
+        )
+
+
+class Certificate(NamedTuple):
+    """The outcome of comparing a block's axis maps with a request's, in exact arithmetic.
+
+    `checked` says for which input sizes; `differences` is empty where the block is exact.
+    """
+
+    checked: str
+    differences: Tuple[Difference, ...] = ()
+
+    @property
+    def exact(self) -> bool:
+        """Whether no weight of any row differed."""
+        return not self.differences
+
+    def __str__(self) -> str:
+        if self.exact:
+            return f"exact ({self.checked})"
+        return f"not exact: {'; '.join(map(str, self.differences))}"
+
+
+def compare(axis: str, rows: int, wanted: Sequence[Row], found: Sequence[Row]) -> Optional[Difference]:
+    """The first difference of two maps over the same input, and the largest weight error of all."""
+    errors = [_error(a, b) for a, b in zip(wanted, found)]
+    if len(wanted) != len(found):
+        row = min(len(wanted), len(found))
+        return Difference(axis, rows, row, 0, max(errors + [Fraction(1)]))
+    wrong = [i for i, error in enumerate(errors) if error]
+    if not wrong:
+        return None
+    inside = max(min(i, len(wanted) - 1 - i) for i in wrong)
+    return Difference(axis, rows, wrong[0], inside, max(errors))
+
+
+def _error(a: Row, b: Row) -> Fraction:
+    """The largest difference of two rows' weights."""
+    if a == b:
+        return Fraction(0)
+    weights: Dict[int, Fraction] = dict(a)
+    for source, weight in b:
+        weights[source] = weights.get(source, Fraction(0)) - weight
+    return max((abs(weight) for weight in weights.values()), default=Fraction(0))
