@@ -1,0 +1,122 @@
+"""Lowerings: each proposes blocks of stock layers for what a custom layer computes.
+
+`TABLE` is all of them, in order. `lower` asks each one, lets the certificate judge every block, and
+takes a single Deconvolution (or another single layer) wherever one is exact, otherwise the exact
+block with the fewest multiply-adds. A new lowering is a file with `NAME` and `propose`, and a row.
+"""
+
+from __future__ import annotations
+
+from typing import Iterator, List, NamedTuple, Optional, Tuple, Union
+
+from prototools.blocks import Block, Cost, cost
+from prototools.lowerings import average, copy, insert, nearest, refine, subsample, unpool, zoom
+from prototools.lowerings.certificate import border_only, certify_resize, certify_unpool
+from prototools.lowerings.request import Refused, ResizeRequest, UnpoolRequest
+from prototools.resize import Certificate
+
+TABLE = (
+    copy,
+    nearest,
+    zoom,
+    subsample,
+    insert,
+    average,
+    refine,
+)
+UNPOOL_TABLE = (unpool,)
+
+Request = Union[ResizeRequest, UnpoolRequest]
+
+
+class Choices(NamedTuple):
+    """What the user wants of a block."""
+
+    filler_safe: bool = False
+    lowering: Optional[str] = None
+    accept_border: bool = False
+
+
+class Lowered(NamedTuple):
+    """The block that was chosen, its certificate and cost, and the blocks that were not."""
+
+    block: Block
+    certificate: Certificate
+    cost: Cost
+    others: Tuple[Tuple[str, Cost, str], ...] = ()
+
+
+#: Sizes assumed for the cost of a net whose sizes are unknown; only the order of blocks depends on it.
+NOMINAL = 32
+
+
+def lower(request: Request, choices: Choices = Choices()) -> Lowered:
+    """The block for a request.
+
+    Raises `Refused` where no lowering is exact, with the reason of the last one that came near.
+    """
+    (blocks, refusal), nearest = _proposed(request, choices), ""
+    ranked = sorted(((_rank(block, request), block) for block in blocks), key=lambda pair: pair[0])
+    for number, (_, block) in enumerate(ranked):
+        certificate = _certify(block, request)
+        if certificate.exact or choices.accept_border and border_only(certificate):
+            others = tuple(_other(other, request) for _, other in ranked[:number] + ranked[number + 1 :])
+            return Lowered(block, certificate, _cost(block, request), others)
+        nearest = nearest or f"; {block.lowering} is {certificate}"
+    raise refusal or _nothing(choices, nearest)
+
+
+def _nothing(choices: Choices, nearest: str) -> Refused:
+    if choices.lowering:
+        return Refused(f"the lowering {choices.lowering} does not fit this layer{nearest}")
+    return Refused(f"no stock layers with fillers only compute this exactly{nearest}")
+
+
+def _proposed(request: Request, choices: Choices) -> Tuple[List[Block], Optional[Refused]]:
+    """Every block that the user's choices allow, and the last refusal."""
+    blocks: List[Block] = []
+    refusal: Optional[Refused] = None
+    for lowering in UNPOOL_TABLE if isinstance(request, UnpoolRequest) else TABLE:
+        if choices.lowering in (None, lowering.NAME):
+            try:
+                blocks += lowering.propose(request)
+            except Refused as error:
+                refusal = error
+    if choices.filler_safe:
+        blocks = [block for block in blocks if not block.newer_filler]
+    return blocks, refusal
+
+
+def _rank(block: Block, request: Request) -> Tuple[int, int, int]:
+    """Single layers first, then by work, then by the number of layers."""
+    heavy = [layer for layer in block.layers if layer.type not in ("Slice", "Silence")]
+    return int(len(heavy) > 1), _cost(block, request).multiply_adds, len(block.layers)
+
+
+def _cost(block: Block, request: Request) -> Cost:
+    height, width = (NOMINAL if rows is None else rows for rows in request.rows)
+    if isinstance(request, UnpoolRequest):
+        size, pooled = (height, width), request.origin.rows
+        full = tuple(
+            rows * step if known is None else known
+            for rows, step, known in zip(size, request.origin.stride, pooled)
+        )
+        sizes = {request.origin.blob: full, request.mask: size, request.data: size}
+        return cost(block, request.data, request.channels or 1, sizes)
+    return cost(block, request.bottom, request.channels or 1, {request.bottom: (height, width)})
+
+
+def _certify(block: Block, request: Request) -> Certificate:
+    if isinstance(request, UnpoolRequest):
+        return certify_unpool(block, request)
+    return certify_resize(block, request)
+
+
+def _other(block: Block, request: Request) -> Tuple[str, Cost, str]:
+    layers = " + ".join(layer.type for layer in block.layers)
+    return block.lowering, _cost(block, request), layers
+
+
+def names() -> Iterator[str]:
+    """The names of all lowerings, in the order of the tables."""
+    return (lowering.NAME for lowering in TABLE + UNPOOL_TABLE)

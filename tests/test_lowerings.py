@@ -1,0 +1,305 @@
+"""Lowerings: which block is chosen, that it is exact, and that the certificate can say no."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from prototools.blocks import Block, NotLinear, gain, trace
+from prototools.lowerings import Choices, lower
+from prototools.lowerings.certificate import certify_resize, certify_unpool
+from prototools.lowerings.request import PoolOrigin, Refused, ResizeRequest, UnpoolRequest
+from prototools.resize import (
+    ALIGN_CORNERS,
+    NEAREST,
+    NEAREST_ALIGN_CORNERS,
+    Axis,
+    Given,
+    Resize,
+    Times,
+    Unpool,
+    Zoomed,
+    insert,
+)
+
+UNKNOWN = (None, None)
+
+
+def aligned(*sizes, crop=(0, 0)) -> Resize:
+    return Resize(*(Axis(ALIGN_CORNERS, size, crop) for size in sizes))
+
+
+def nearest(*sizes, gain=1) -> Resize:
+    return Resize(*(Axis(NEAREST, size) for size in sizes), Fraction(gain))
+
+
+def request(resize: Resize, rows=UNKNOWN, channels=3, **settings) -> ResizeRequest:
+    return ResizeRequest(resize, "in", channels, rows, **settings)
+
+
+def types(block: Block) -> str:
+    return " ".join(layer.type for layer in block.layers)
+
+
+DECONVOLUTION, POOLING, BOTH = "Deconvolution", "Pooling", "Deconvolution Pooling"
+TWICE = f"{BOTH} {BOTH}"
+SLICE = "Slice Silence"
+
+#: Request, choices, the lowering and its layers.
+CHOSEN = [
+    pytest.param(request(aligned(Zoomed(8), Zoomed(8))), {}, "zoom", DECONVOLUTION, id="zoom, no size"),
+    pytest.param(
+        request(aligned(Zoomed(8), Zoomed(8))), {"filler_safe": True}, "average", TWICE,
+        id="even zoom, old filler",
+    ),
+    pytest.param(
+        request(aligned(Zoomed(3), Zoomed(3))), {"filler_safe": True}, "zoom", DECONVOLUTION,
+        id="odd zoom is right with any filler",
+    ),
+    pytest.param(
+        request(aligned(Zoomed(2), Zoomed(2), crop=(1, 1))), {}, "zoom", DECONVOLUTION,
+        id="equal crop is pad",
+    ),
+    pytest.param(
+        request(aligned(Zoomed(3), Zoomed(3), crop=(2, 1)), (9, 11)), {}, "zoom",
+        f"{SLICE} {SLICE} {DECONVOLUTION}", id="unequal crop is sliced",
+    ),
+    pytest.param(
+        request(aligned(Zoomed(3), Zoomed(3), crop=(1, 2))), {}, "zoom",
+        f"Pooling Crop Pooling Crop {DECONVOLUTION}", id="an end is cut without knowing the size",
+    ),
+    pytest.param(
+        request(aligned(Zoomed(1), Zoomed(1))), {}, "copy", "Power", id="zoom 1 copies, no size",
+    ),
+    pytest.param(
+        request(aligned(Zoomed(1), Zoomed(1)), channels=None), {}, "copy", "Power",
+        id="a copy needs no channels",
+    ),
+    pytest.param(
+        request(aligned(Zoomed(1, 2), Zoomed(1, 2)), (11, 15)), {}, "subsample", POOLING, id="plain shrink",
+    ),
+    pytest.param(
+        request(aligned(Zoomed(1, 3), Zoomed(1, 3)), (14, 13)), {}, "average", f"{POOLING} {BOTH}",
+        id="shrink that divides along one axis",
+    ),
+    pytest.param(
+        request(aligned(Given(60), Given(60)), (1, 1)), {}, "nearest", DECONVOLUTION, id="broadcast",
+    ),
+    pytest.param(
+        request(aligned(Given(60), Given(60)), (6, 6)), {}, "average", TWICE, id="pyramid, two passes",
+    ),
+    pytest.param(
+        request(aligned(Given(60), Given(60)), (6, 6)), {"lowering": "refine"}, "refine", BOTH,
+        id="the other form on request",
+    ),
+    pytest.param(
+        request(aligned(Given(24), Given(4)), (3, 1)), {}, "average",
+        f"{BOTH} {DECONVOLUTION}", id="one axis stretched, then one broadcast",
+    ),
+    pytest.param(
+        request(aligned(Given(1), Given(9)), (5, 5)), {}, "average", f"{SLICE} {BOTH}", id="row 0",
+    ),
+    pytest.param(request(nearest(Times(2), Times(3))), {}, "nearest", DECONVOLUTION, id="nearest"),
+    pytest.param(
+        request(nearest(Times(2), Times(2), gain="1/4")), {}, "nearest", DECONVOLUTION, id="with a gain",
+    ),
+    pytest.param(
+        request(nearest(Given(13), Given(15)), (7, 5)), {}, "nearest", "Deconvolution Convolution",
+        id="nearest to a size",
+    ),
+    pytest.param(
+        request(Resize(Axis(NEAREST_ALIGN_CORNERS, Times(2)), Axis(NEAREST_ALIGN_CORNERS, Times(2)))),
+        {}, "nearest", DECONVOLUTION, id="nearest on the grid is nearest for 2",
+    ),
+    pytest.param(
+        request(Resize(Axis(insert(0), Times(2)), Axis(insert(1), Times(3)))), {}, "insert",
+        f"Deconvolution Convolution {SLICE}", id="zeros between rows",
+    ),
+]
+
+
+@pytest.mark.parametrize("asked, choices, name, layers", CHOSEN)
+def test_chosen(asked: ResizeRequest, choices, name: str, layers: str) -> None:
+    """The expected block is chosen, and it is exact."""
+    lowered = lower(asked, Choices(**choices))
+    assert (lowered.block.lowering, types(lowered.block)) == (name, layers)
+    assert lowered.certificate.exact
+
+
+#: Request, choices, a part of the refusal's sentence, the blob that would help.
+REFUSED = [
+    pytest.param(
+        request(aligned(Zoomed(2), Zoomed(2)), channels=None), {}, "channels", "in", id="no channels"
+    ),
+    pytest.param(request(aligned(Given(60), Given(60))), {}, "height and width", "in", id="no size"),
+    pytest.param(
+        request(aligned(Zoomed(1, 2), Zoomed(1, 2))), {}, "height and width", "in", id="shrink, no size"
+    ),
+    pytest.param(
+        request(aligned(Zoomed(2), Zoomed(2), crop=(0, 1)), version=1), {}, "height and width", "in",
+        id="V1 has no Crop",
+    ),
+    pytest.param(
+        request(Resize(Axis(NEAREST_ALIGN_CORNERS, Times(3)), Axis(NEAREST_ALIGN_CORNERS, Times(3)))), {},
+        "no stock layers", None, id="nearest on the grid is not nearest for 3",
+    ),
+    pytest.param(
+        request(aligned(Zoomed(2), Zoomed(2))), {"lowering": "subsample"}, "does not fit", None,
+        id="a form that does not fit",
+    ),
+]
+
+
+@pytest.mark.parametrize("asked, choices, words, blob", REFUSED)
+def test_refused(asked: ResizeRequest, choices, words: str, blob) -> None:
+    """What cannot be had is refused with a sentence and the blob that would help."""
+    with pytest.raises(Refused, match=words) as caught:
+        lower(asked, Choices(**choices))
+    assert caught.value.blob == blob
+
+
+@settings(max_examples=60, deadline=None)
+@given(*[st.integers(1, 14)] * 4, st.booleans())
+def test_every_aligned_size_is_exact(rows: int, columns: int, height: int, width: int, safe: bool) -> None:
+    """Any size to any size has an exact block, and every proposal is exact."""
+    asked = request(aligned(Given(height), Given(width)), (rows, columns))
+    lowered = lower(asked, Choices(filler_safe=safe))
+    assert lowered.certificate.exact
+    for name in {other[0] for other in lowered.others}:
+        assert lower(asked, Choices(lowering=name, filler_safe=safe)).certificate.exact
+
+
+# ---------------------------------------------------------------- planted mistakes
+
+
+def change(block: Block, index: int, param: str, **settings) -> Block:
+    """The block with some settings of one layer changed; None takes a setting away."""
+    layer = block.layers[index]
+    own = {**layer.fields[param], **settings}
+    own = {name: value for name, value in own.items() if value is not None}
+    layers = list(block.layers)
+    layers[index] = replace(layer, fields={param: own})
+    return replace(block, layers=tuple(layers))
+
+
+ZOOM = request(aligned(Zoomed(4), Zoomed(4)))
+PYRAMID = request(aligned(Given(60), Given(60)), (6, 6))
+NEAREST_2 = request(nearest(Times(2), Times(2)))
+CONVOLUTION, POOL = "convolution_param", "pooling_param"
+
+#: Request, layer to change, its message, the mistake.
+MISTAKES = [
+    pytest.param(ZOOM, 0, CONVOLUTION, {"pad": 2}, id="pad off by one"),
+    pytest.param(ZOOM, 0, CONVOLUTION, {"kernel_size": 8}, id="kernel of the popular recipe"),
+    pytest.param(ZOOM, 0, CONVOLUTION, {"stride": 3}, id="stride"),
+    pytest.param(ZOOM, 0, CONVOLUTION, {"group": None}, id="group missing"),
+    pytest.param(ZOOM, 0, CONVOLUTION, {"bias_term": True}, id="a bias"),
+    pytest.param(
+        ZOOM, 0, CONVOLUTION, {"weight_filler": {"type": "constant", "value": 1}}, id="wrong filler"
+    ),
+    pytest.param(PYRAMID, 1, POOL, {"pool": "MAX"}, id="maximum for average"),
+    pytest.param(PYRAMID, 1, POOL, {"kernel_h": 58}, id="window too small"),
+    pytest.param(PYRAMID, 1, POOL, {"stride_h": 4}, id="window step"),
+    pytest.param(NEAREST_2, 0, CONVOLUTION, {"stride": 1}, id="stride of nearest"),
+    pytest.param(
+        NEAREST_2, 0, CONVOLUTION, {"weight_filler": {"type": "constant", "value": 2}}, id="twice the value"
+    ),
+]
+
+
+@pytest.mark.parametrize("asked, index, param, mistake", MISTAKES)
+def test_certificate_catches(asked: ResizeRequest, index: int, param: str, mistake) -> None:
+    """A wrong block gets a certificate that says so."""
+    block = lower(asked).block
+    assert certify_resize(block, asked).exact
+    assert not certify_resize(change(block, index, param, **mistake), asked).exact
+
+
+def test_trace_refuses_a_rectangular_bilinear_kernel() -> None:
+    """Caffe's bilinear filler needs a square kernel."""
+    block = change(lower(ZOOM).block, 0, CONVOLUTION, kernel_size=None, kernel_h=7, kernel_w=5)
+    with pytest.raises(NotLinear, match="square"):
+        trace(block, "in", 0, 5)
+
+
+def test_gain_multiplies_fillers() -> None:
+    """The factor on all values is the product of what the layers do."""
+    lowered = lower(request(nearest(Times(2), Times(2), gain="1/4")))
+    assert gain(lowered.block) == Fraction(1, 4)
+
+
+# ---------------------------------------------------------------- unpooling
+
+
+def unpool(kernel, stride, pad, pooled, rows, sizes, **settings) -> UnpoolRequest:
+    origin = PoolOrigin("pool", (kernel,) * 2, (stride,) * 2, (pad,) * 2, "full", pooled)
+    return UnpoolRequest(Unpool(*sizes), "data", "mask", 4, rows, origin, **settings)
+
+
+#: Request, number of layers, number of Crops.
+UNPOOLS = [
+    pytest.param(unpool(2, 2, 0, UNKNOWN, UNKNOWN, (Times(2),) * 2), 9, 0, id="no size"),
+    pytest.param(unpool(2, 2, 0, (8, 10), (4, 5), (Times(2),) * 2), 9, 0, id="even"),
+    pytest.param(unpool(2, 2, 0, (7, 9), (4, 5), (Times(2, 1),) * 2), 10, 2, id="odd, pad_out"),
+    pytest.param(unpool(2, 2, 0, (7, 10), (4, 5), (Given(7), Given(10))), 10, 2, id="given size"),
+    pytest.param(unpool(3, 3, 0, (9, 12), (3, 4), (Times(3),) * 2), 9, 0, id="three by three"),
+    pytest.param(unpool(3, 2, 0, (9, 9), (4, 4), (Given(9),) * 2), 47, 8, id="overlapping windows"),
+    pytest.param(unpool(3, 2, 1, (9, 9), (5, 5), (Given(9),) * 2), 47, 8, id="overlapping and padded"),
+    pytest.param(unpool(2, 2, 0, (8, 8), (4, 4), (Times(2),) * 2, version=1), 9, 0, id="V1, even"),
+    pytest.param(
+        unpool(2, 2, 0, (8, 8), (4, 4), (Times(2),) * 2, may_silence=False), 10, 2, id="no Silence"
+    ),
+]
+
+
+@pytest.mark.parametrize("asked, layers, crops", UNPOOLS)
+def test_unpool(asked: UnpoolRequest, layers: int, crops: int) -> None:
+    """The mask is compared as often as windows can overlap, and the block is exact."""
+    lowered = lower(asked)
+    assert lowered.certificate.exact
+    assert len(lowered.block.layers) == layers
+    assert types(lowered.block).count("Crop") == crops
+    assert ("Silence" in types(lowered.block)) == (crops == 0)
+
+
+UNPOOLS_REFUSED = [
+    pytest.param(
+        unpool(2, 2, 0, (9, 9), (5, 5), (Times(2),) * 2), "must be that of the blob", id="another plane"
+    ),
+    pytest.param(
+        unpool(2, 2, 0, (7, 7), (4, 4), (Times(2, 1),) * 2, version=1), "V1", id="V1 has no Crop"
+    ),
+    pytest.param(
+        unpool(2, 2, 0, UNKNOWN, UNKNOWN, (Given(9),) * 2), "must be known", id="given size, unknown pool"
+    ),
+    pytest.param(
+        unpool(2, 2, 0, (8192, 8192), (4096, 4096), (Times(2),) * 2), "2\\^24", id="indices past floats"
+    ),
+]
+
+
+@pytest.mark.parametrize("asked, words", UNPOOLS_REFUSED)
+def test_unpool_refused(asked: UnpoolRequest, words: str) -> None:
+    """What the fork's own layer would abort on, or what stock layers cannot do, is refused."""
+    with pytest.raises(Refused, match=words):
+        lower(asked)
+
+
+@pytest.mark.parametrize("mistake", [{"stride": 1}, {"kernel_size": 1}], ids=str)
+@pytest.mark.parametrize("index", [2, 3], ids=["mask", "data"])
+def test_unpool_certificate_catches(index: int, mistake) -> None:
+    """A mask or data that is repeated wrongly is no exact block."""
+    asked = unpool(2, 2, 0, (8, 10), (4, 5), (Times(2),) * 2)
+    block = lower(asked).block
+    index = [i for i, layer in enumerate(block.layers) if layer.type == "Deconvolution"][index - 2]
+    assert not certify_unpool(change(block, index, CONVOLUTION, **mistake), asked).exact
+
+
+def test_unpool_certificate_catches_a_lost_shift() -> None:
+    """Overlapping windows need every shift: leaving one out is no exact block."""
+    asked = unpool(3, 2, 0, (9, 9), (4, 4), (Given(9),) * 2)
+    apart = lower(unpool(2, 2, 0, (9, 9), (5, 5), (Given(9),) * 2)).block
+    assert not certify_unpool(apart, asked).exact
