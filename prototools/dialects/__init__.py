@@ -1,0 +1,82 @@
+"""Dialects: each reads one fork's custom layer and says what it computes, or refuses with a reason.
+
+`TABLE` is all of them; where several claim a layer, the first row counts.
+A dialect knows forks and field names, and nothing about Deconvolution.
+A new custom layer is a file with `DIALECTS`, and its rows here.
+"""
+
+from __future__ import annotations
+
+from typing import List, Optional, Sequence, Tuple
+
+from prototools.dialects import darknet, interp, unpool, unpooling, upsample
+from prototools.dialects.reading import Context, Dialect, Reading
+from prototools.lowerings.request import Refused
+
+TABLE: Tuple[Dialect, ...] = (
+    *interp.DIALECTS,
+    *upsample.DIALECTS,
+    *darknet.DIALECTS,
+    *unpool.DIALECTS,
+    *unpooling.DIALECTS,
+)
+
+#: Every layer type that some dialect reads.
+TYPES = frozenset(name for dialect in TABLE for name in dialect.types)
+
+#: Types that resize in forks and that no dialect reads yet, so that reports can name them.
+UNREAD_TYPES = frozenset(
+    """BilinearInterpolate BilinearInterpolation Bilinearupsample CropAndResize DeephiResize ImResize
+    InterpNN InterpVariable Interpolation OctaveUpsample Resample Resize ResizeBilinear
+    ResizeNearestNeighbor SimpleUpsample Upscale UpsamplePooling""".split()
+)
+
+
+def names() -> List[str]:
+    """The names of all dialects, each once, in the order of the table."""
+    return list(dict.fromkeys(dialect.name for dialect in TABLE))
+
+
+def choose(context: Context, wanted: Sequence[str] = ()) -> Dialect:
+    """The dialect for a layer: one the user named, or the first that the file decides for.
+
+    Raises `Refused` where the file does not decide, with the dialects to choose from.
+    """
+    rows = [dialect for dialect in TABLE if context.layer.type in dialect.types]
+    for dialect in rows:
+        if dialect.name in wanted:
+            return dialect
+    for dialect in rows:
+        if dialect.claims(context):
+            return dialect
+    names = ", ".join(dict.fromkeys(dialect.name for dialect in rows))
+    raise Refused(f"the file does not say which fork's {context.layer.type} this is; "
+                  f"choose with --dialect: {names}")
+
+
+def read(context: Context, wanted: Sequence[str] = ()) -> Tuple[Dialect, Reading]:
+    """The dialect and what it reads; raises `Refused` with a sentence where it does not."""
+    dialect = choose(context, wanted)
+    return dialect, dialect.read(context)
+
+
+def output_shape(context: Context, wanted: Sequence[str] = ()) -> Optional[Tuple[Optional[int], ...]]:
+    """The shape of a custom layer's top as far as it is known, or None where no dialect reads it."""
+    try:
+        _, reading = read(context, wanted)
+    except Refused:
+        return None
+    computes = reading.computes
+    bottom = getattr(computes, "data", reading.bottom)
+    shape = context.bottoms[bottom] or (None,) * 4
+    rules = getattr(computes, "axes", None) or (computes.height, computes.width)
+    rows = [_out(rule, size) for rule, size in zip(rules, context.rows(bottom))]
+    return (shape[0], shape[1], *rows)
+
+
+def _out(rule, rows: Optional[int]) -> Optional[int]:
+    """An axis map's or a size rule's output for a size that may be unknown."""
+    size = getattr(rule, "size", rule)
+    if rows is None:
+        return getattr(size, "rows", None)
+    return rule.out(rows) if hasattr(rule, "out") else rule(rows)

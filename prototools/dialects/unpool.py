@@ -1,0 +1,129 @@
+"""Layers that put values back where a pooling mask says they came from: SegNet and its kin.
+
+top[mask[i]] = data[i] in every (n, c) plane of H' x W', zeros elsewhere; a later duplicate wins.
+
+* `Upsample` with data and mask (caffe-segnet and many descendants; the same text in sophgo's and
+  Cambricon's forks): `upsample_h` and `upsample_w`, else `scale` (2 where it is not written) or
+  `scale_h` and `scale_w`, less one row or column where `pad_out_h` or `pad_out_w` says so;
+* `Unpooling` of fusenet: `output_h` and `output_w`, else `scale`;
+* `MaxUnPool` of inisis/caffe: `dst_h` and `dst_w`;
+* `UNPOOLING` of DeconvNet with `unpool: MAX` and a mask: `unpool_size`, or `unpool_h` and `unpool_w`.
+
+The mask must be the second top of a MAX Pooling layer in the same file: that is where the windows
+are written which the replacement needs.
+"""
+
+from __future__ import annotations
+
+from typing import Tuple
+
+from prototools.dialects.reading import (
+    Context,
+    Dialect,
+    Reading,
+    only,
+    positive,
+    require_bottoms,
+)
+from prototools.lowerings.request import Refused
+from prototools.prototext import Message
+from prototools.resize import Given, SizeRule, Times, Unpool
+
+SEGNET_FIELDS = (
+    "scale", "scale_h", "scale_w", "pad_out_h", "pad_out_w", "upsample_h", "upsample_w",
+    "nearestneighbor_mode",
+)
+
+
+def mask_of(context: Context) -> Tuple[int, int]:
+    """The positions of data and mask among two bottoms; the mask is second where neither tells."""
+    return (1, 0) if context.reads_mask(0) and not context.reads_mask(1) else (0, 1)
+
+
+def _two_with_mask(context: Context) -> bool:
+    return len(context.layer.bottoms) == 2 and (context.reads_mask(0) or context.reads_mask(1))
+
+
+def _scattered(context: Context, height: SizeRule, width: SizeRule) -> Reading:
+    data, mask = mask_of(context)
+    return Reading(Unpool(height, width, data, mask))
+
+
+# ---------------------------------------------------------------- segnet
+
+
+def _claims_segnet(context: Context) -> bool:
+    return _two_with_mask(context) and only(context.param("upsample_param"), *SEGNET_FIELDS)
+
+
+def _read_segnet(context: Context) -> Reading:
+    require_bottoms(context, 2)
+    param = context.param("upsample_param")
+    if param.boolean("nearestneighbor_mode"):
+        raise Refused("with nearestneighbor_mode it must have one bottom")
+    if param.has("scale") and (param.has("scale_h") or param.has("scale_w")):
+        raise Refused("it must give scale, or scale_h and scale_w, but not both")
+    return _scattered(context, *(_segnet_size(param, letter) for letter in "hw"))
+
+
+def _segnet_size(param: Message, letter: str) -> SizeRule:
+    if param.has("upsample_h") and param.has("upsample_w"):
+        return Given(positive(param, f"upsample_{letter}"))
+    if param.has("upsample_h") or param.has("upsample_w"):
+        raise Refused("upsample_h and upsample_w must be given together")
+    name = f"scale_{letter}" if param.has(f"scale_{letter}") else "scale"
+    factor = positive(param, name, 2)
+    less = int(param.boolean(f"pad_out_{letter}"))
+    if less and factor != 2:
+        raise Refused(f"pad_out_{letter} goes with a factor of 2 only, but the factor is {factor}")
+    return Times(factor, less)
+
+
+# ---------------------------------------------------------------- fusenet, inisis
+
+
+def _claims_fusenet(context: Context) -> bool:
+    param = context.param("unpooling_param")
+    return _two_with_mask(context) and only(param, "output_h", "output_w", "scale")
+
+
+def _read_fusenet(context: Context) -> Reading:
+    require_bottoms(context, 2)
+    param = context.param("unpooling_param")
+    if param.has("output_h") and param.has("output_w"):
+        return _scattered(context, Given(positive(param, "output_h")), Given(positive(param, "output_w")))
+    if not param.has("scale"):
+        raise Refused("unpooling_param must give scale, or output_h and output_w")
+    factor = Times(positive(param, "scale"))
+    return _scattered(context, factor, factor)
+
+
+def _read_max_unpool(context: Context) -> Reading:
+    require_bottoms(context, 2)
+    param = context.param("max_unpool_param")
+    return _scattered(context, *(Given(positive(param, name, 0)) for name in ("dst_h", "dst_w")))
+
+
+DIALECTS = (
+    Dialect(
+        name="segnet",
+        types=("Upsample", "UPSAMPLE"),
+        speaks_for="caffe-segnet and its descendants: the second bottom is a pooling mask",
+        claims=_claims_segnet,
+        read=_read_segnet,
+    ),
+    Dialect(
+        name="fusenet",
+        types=("Unpooling", "UNPOOLING"),
+        speaks_for="tum-vision/fusenet",
+        claims=_claims_fusenet,
+        read=_read_fusenet,
+    ),
+    Dialect(
+        name="max_unpool",
+        types=("MaxUnPool",),
+        speaks_for="inisis/caffe",
+        claims=_two_with_mask,
+        read=_read_max_unpool,
+    ),
+)

@@ -1,0 +1,139 @@
+"""UNPOOLING of DeconvNet and UnPooling of Cambricon: spread, repeat or place without overlap.
+
+HyeonwooNoh/caffe's V1 layer `UNPOOLING` (`unpooling_param`): `unpool` MAX, AVE or TILE; the size is
+`unpool_size`, or `unpool_h` and `unpool_w`, and must be given; pads must be zero.
+With a mask, MAX scatters as SegNet does. Without one it puts row i at i * stride.
+AVE spreads each value over its window, TILE repeats it.
+
+Cambricon's `UnPooling`: `unpool` FIXED, DIV or REP with `out_kernel_size`, `out_stride`, `out_pad`;
+H' = (H - 1) stride - 2 pad + kernel. FIXED puts a value in the middle of its window, DIV spreads it,
+REP repeats it.
+
+Only windows that lie side by side (kernel equal to stride, no pad) are read: where they overlap the
+forks add or average, and no block of stock layers with fillers does that.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Tuple
+
+from prototools.dialects.reading import Context, Dialect, Reading, only, positive, require_bottoms, some
+from prototools.dialects.unpool import mask_of
+from prototools.dialects.upsample import repeated
+from prototools.lowerings.request import Refused
+from prototools.prototext import Message
+from prototools.resize import Axis, Given, Resize, Times, Unpool, insert
+
+PARAM = "unpooling_param"
+DECONVNET = (
+    "unpool", "kernel_size", "stride", "pad", "kernel_h", "kernel_w", "stride_h", "stride_w",
+    "pad_h", "pad_w", "engine", "unpool_size", "unpool_h", "unpool_w",
+)
+CAMBRICON = (
+    "unpool", "out_kernel_size", "out_stride", "out_pad", "out_kernel_h", "out_kernel_w",
+    "out_stride_h", "out_stride_w", "out_pad_h", "out_pad_w", "engine",
+)
+MODES = {"0": "MAX", "1": "AVE", "2": "TILE"}
+PLACEMENTS = {"0": "FIXED", "1": "DIV", "2": "REP"}
+
+
+def _pair(param: Message, name: str, default: int) -> Tuple[int, int]:
+    """A setting of height and width, written once (`kernel_size`) or as `_h` and `_w`."""
+    stem = name[:-5] if name.endswith("_size") else name
+    both = param.integer(name, default)
+    return param.integer(f"{stem}_h", both), param.integer(f"{stem}_w", both)
+
+
+def _side_by_side(kernel: Tuple[int, int], stride: Tuple[int, int], pad: Tuple[int, int]) -> None:
+    if kernel != stride or pad != (0, 0):
+        raise Refused(
+            f"its windows must lie side by side without pad, but kernel is {kernel}, "
+            f"stride {stride} and pad {pad}: where windows overlap the fork adds them"
+        )
+    if min(stride) < 1:
+        raise Refused("its stride must be at least 1")
+
+
+# ---------------------------------------------------------------- deconvnet
+
+
+def _claims_deconvnet(context: Context) -> bool:
+    param = context.param(PARAM)
+    return only(param, *DECONVNET) and some(param, "unpool_size", "unpool_h", "unpool_w")
+
+
+def _read_deconvnet(context: Context) -> Reading:
+    require_bottoms(context, 1, 2)
+    param = context.param(PARAM)
+    if not (param.has("unpool_size") or (param.has("unpool_h") and param.has("unpool_w"))):
+        raise Refused("it must give unpool_size, or unpool_h and unpool_w")
+    mode = MODES.get(param.word("unpool", "MAX"), param.word("unpool", "MAX"))
+    size = _pair(param, "unpool_size", 0)
+    if mode == "MAX" and len(context.layer.bottoms) == 2:
+        data, mask = mask_of(context)
+        return Reading(Unpool(Given(size[0]), Given(size[1]), data, mask))
+    stride = _pair(param, "stride", 1)
+    _fills(context, size, stride)
+    if mode == "MAX":
+        return Reading(_placed(stride, (0, 0)))
+    _side_by_side(_pair(param, "kernel_size", 0), stride, _pair(param, "pad", 0))
+    return Reading(repeated(*stride, _share(mode == "AVE", stride)), notes=_training(mode))
+
+
+def _fills(context: Context, size: Tuple[int, int], stride: Tuple[int, int]) -> None:
+    """The given size must be the stride times the input's, which must be known."""
+    rows = context.rows(0)
+    if None in rows:
+        blob = context.layer.bottoms[0]
+        raise Refused(f"{blob}: its height and width must be known", blob)
+    if any(out != step * count for out, step, count in zip(size, stride, rows)):
+        raise Refused(f"its size {size} must be the stride {stride} times the input's {rows}")
+
+
+def _placed(stride: Tuple[int, int], offset: Tuple[int, int]) -> Resize:
+    return Resize(*(Axis(insert(place), Times(step)) for step, place in zip(stride, offset)))
+
+
+def _share(spread: bool, stride: Tuple[int, int]) -> Fraction:
+    return Fraction(1, stride[0] * stride[1]) if spread else Fraction(1)
+
+
+def _training(mode: str) -> Tuple[str, ...]:
+    return ("the fork divides TILE's gradient by the window's area",) if mode == "TILE" else ()
+
+
+# ---------------------------------------------------------------- cambricon
+
+
+def _claims_cambricon(context: Context) -> bool:
+    return len(context.layer.bottoms) == 1 and only(context.param(PARAM), *CAMBRICON)
+
+
+def _read_cambricon(context: Context) -> Reading:
+    require_bottoms(context, 1)
+    param = context.param(PARAM)
+    kernel, stride = _pair(param, "out_kernel_size", 0), _pair(param, "out_stride", 1)
+    _side_by_side(kernel, stride, _pair(param, "out_pad", 0))
+    placement = PLACEMENTS.get(param.word("unpool", "FIXED"), param.word("unpool", "FIXED"))
+    if placement == "FIXED":
+        return Reading(_placed(stride, ((stride[0] - 1) // 2, (stride[1] - 1) // 2)))
+    return Reading(repeated(*stride, _share(placement == "DIV", stride)))
+
+
+DIALECTS = (
+    Dialect(
+        name="deconvnet",
+        types=("UNPOOLING", "Unpooling"),
+        speaks_for="HyeonwooNoh/caffe (DeconvNet)",
+        claims=_claims_deconvnet,
+        read=_read_deconvnet,
+    ),
+    Dialect(
+        name="cambricon_unpooling",
+        types=("UnPooling",),
+        speaks_for="Cambricon: out_kernel_size, out_stride",
+        claims=_claims_cambricon,
+        read=_read_cambricon,
+    ),
+)
