@@ -1,0 +1,324 @@
+"""The pass: replace every custom resize layer of a network by stock layers with the same numbers.
+
+Decide, then edit. For each custom layer a dialect says what it computes, a lowering proposes a block
+of stock layers, a certificate judges it. Only then is text touched: the span of the replaced layer,
+and no other byte.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, Union
+
+from prototools import dialects, lowerings
+from prototools.blocks import Cost
+from prototools.dialects import Context, Reading
+from prototools.dialects.shapes import infer_custom
+from prototools.lowerings import Choices, Lowered, Refused, Request, ResizeRequest, UnpoolRequest
+from prototools.lowerings.request import PoolOrigin
+from prototools.net import FilteredNet, Layer, Net, Source
+from prototools.placement import Placement, place
+from prototools.prototext import Document, parse
+from prototools.prototext.tree import place_of
+from prototools.resize import Certificate, Unpool
+from prototools.shapes import STOCK_TYPES, Inference
+
+Shapes = Mapping[str, Sequence[int]]
+
+
+class Change(NamedTuple):
+    """One replaced layer: where it stood, how it was read, and what took its place."""
+
+    layer: str
+    type: str
+    line: int
+    dialect: str
+    computes: str
+    lowering: str
+    new_layers: Tuple[str, ...]
+    certificate: Certificate
+    cost: Cost
+    newer_filler: bool
+    notes: Tuple[str, ...]
+    others: Tuple[Tuple[str, Cost, str], ...]
+
+
+class Refusal(NamedTuple):
+    """One layer that stays as it is, with the reason, and the blob whose shape would help."""
+
+    layer: str
+    type: str
+    line: int
+    column: int
+    reason: str
+    blob: Optional[str] = None
+
+    def __str__(self) -> str:
+        return f"{self.line}:{self.column}: {self.layer}: {self.reason}"
+
+
+class Result(NamedTuple):
+    """What `rewrite` gives.
+
+    `text` is the whole network, as `bytes` or `str` like the one that was given; layers in
+    `refusals` stand in it unchanged. `foreign` are the types that stock Caffe lacks and that are
+    none of our business.
+    """
+
+    text: Union[bytes, str]
+    changes: Tuple[Change, ...]
+    refusals: Tuple[Refusal, ...]
+    foreign: Tuple[str, ...]
+
+
+def rewrite(
+    text: Union[bytes, str],
+    *,
+    shapes: Optional[Shapes] = None,
+    dialect: Iterable[str] = (),
+    lowering: Optional[str] = None,
+    filler_safe: bool = False,
+    accept: Iterable[str] = (),
+) -> Result:
+    """Replace the custom resize layers of a network (Interp, Upsample, Unpooling and their kin).
+
+    `text` is a prototxt. `shapes` gives or overrides shapes of blobs, each as (N, C, H, W).
+    `dialect` names the forks to read ambiguous layers by, `lowering` forces one form of block.
+    `filler_safe` avoids the bilinear kernels that Caffe 1.0 and older fill wrongly.
+    `accept=["border"]` takes blocks that differ from the fork's layer near the border only.
+
+    Every other byte stays as it is. Blobs are (N, C, H, W); the certificate of each change says in
+    exact arithmetic that the block computes what the fork's layer computes, borders included.
+    Raises `ProtoTextError` for a file that is no text format, `ValueError` for an unknown name.
+    """
+    data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else bytes(text)
+    choices = _choices(dialect, lowering, filler_safe, accept)
+    run = _Run(Net(parse(data)), shapes or {}, tuple(dialect), choices)
+    after = run.document.edited(run.edits()) if run.placements else data
+    parse(after)
+    shown = after.decode("utf-8", "surrogateescape") if isinstance(text, str) else after
+    return Result(shown, tuple(run.changes), tuple(run.refusals), run.foreign())
+
+
+def _choices(dialect: Iterable[str], lowering, filler_safe: bool, accept: Iterable[str]) -> Choices:
+    """The user's wishes, checked against the names there are."""
+    _known("dialect", dialect, dialects.names())
+    _known("lowering", [lowering] if lowering else [], lowerings.names())
+    _known("accept", accept, ["border"])
+    return Choices(filler_safe, lowering, "border" in tuple(accept))
+
+
+def _known(what: str, given: Iterable[str], names: Iterable[str]) -> None:
+    from difflib import get_close_matches
+
+    names = list(names)
+    for name in given:
+        if name not in names:
+            near = get_close_matches(name, names, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ValueError(f"{what} must be one of {', '.join(names)}, but is {name}{hint}")
+
+
+class _Run:
+    """One pass over one net: the states it has, and what was decided for each custom layer."""
+
+    def __init__(self, net: Net, shapes: Shapes, wanted: Tuple[str, ...], choices: Choices):
+        self.net = net
+        self.document: Document = net.document
+        self.shapes, self.wanted, self.choices = shapes, wanted, choices
+        self.changes: List[Change] = []
+        self.refusals: List[Refusal] = []
+        self.placements: List[Tuple[Layer, Placement]] = []
+        custom = [layer for layer in net.layers if layer.type in dialects.TYPES]
+        self.states = self._states() if custom else []
+        self.taken: Set[str] = _names(net) if custom else set()
+        for layer in net.layers:
+            if layer.type in dialects.TYPES:
+                self._decide(layer)
+            elif layer.type in dialects.UNREAD_TYPES:
+                self._refuse(layer, Refused(f"no dialect reads {layer.type} yet"))
+
+    def _states(self) -> List[Tuple[FilteredNet, Inference]]:
+        """Every different net that the file can become, with its shapes.
+
+        A state in which some bottom has no maker is no net that anybody runs, so it is left out
+        where there is another.
+        """
+        different = {}
+        for state in self.net.states():
+            filtered = self.net.filtered(state)
+            different.setdefault(tuple(map(id, filtered.layers)), filtered)
+        whole = [net for net in different.values() if not net.unknown_bottoms()]
+        nets = whole or list(different.values())
+        return [(net, infer_custom(net, self.shapes, self.wanted)) for net in nets]
+
+    # ------------------------------------------------------------ one layer
+
+    def _decide(self, layer: Layer) -> None:
+        """Replace a layer if all states agree on one exact block; refuse it otherwise."""
+        try:
+            self._accept(layer, *self._agreed(layer))
+        except Refused as error:
+            self._refuse(layer, error)
+
+    def _agreed(self, layer: Layer) -> Tuple[Context, str, Reading, Lowered]:
+        """What every state in which the layer stands makes of it."""
+        found: List[Tuple[Context, str, Reading, Lowered]] = []
+        for net, shapes in self.states:
+            if layer in net:
+                context = Context(layer, shapes.bottoms(layer), net)
+                found.append((context, *self._lowered(context, shapes)))
+        if not found:
+            raise Refused("no phase, level or stage of the file contains it")
+        if any(other[3].block.layers != found[0][3].block.layers for other in found):
+            raise Refused("its phases need different blocks, because their sizes differ")
+        return found[0]
+
+    def _lowered(self, context: Context, shapes: Inference) -> Tuple[str, Reading, Lowered]:
+        try:
+            dialect, reading = dialects.read(context, self.wanted)
+            request = request_for(context, reading, shapes)
+            return dialect.name, reading, lowerings.lower(request, self.choices)
+        except Refused as error:
+            raise _with_help(error, context, shapes) from None
+
+    def _accept(self, layer: Layer, context: Context, dialect: str, reading: Reading, lowered: Lowered):
+        unread = _left_unread(layer, reading, [net for net, _ in self.states])
+        placement = place(layer, lowered.block, self.taken, unread)
+        self.taken.update(placement.names)
+        self.placements.append((layer, placement))
+        line, _ = place_of(self.document.data, layer.message.start)
+        self.changes.append(
+            Change(
+                layer.name, layer.type, line, dialect, str(reading.computes), lowered.block.lowering,
+                tuple(placement.layer_names), lowered.certificate, lowered.cost,
+                lowered.block.newer_filler, reading.notes + lowered.block.conditions, lowered.others,
+            )
+        )
+
+    def _refuse(self, layer: Layer, error: Refused) -> None:
+        line, column = place_of(self.document.data, layer.message.start)
+        self.refusals.append(Refusal(layer.name, layer.type, line, column, str(error), error.blob))
+
+    def edits(self) -> Iterable[Tuple[int, int, bytes]]:
+        """The spans of the replaced layers with their new text."""
+        for layer, placement in self.placements:
+            yield layer.message.start, layer.message.stop, placement.text(self.document)
+
+    def foreign(self) -> Tuple[str, ...]:
+        """The layer types that neither stock Caffe nor any dialect knows."""
+        ours = dialects.TYPES | dialects.UNREAD_TYPES | STOCK_TYPES
+        return tuple(sorted({layer.type for layer in self.net.layers if layer.type not in ours}))
+
+
+def _names(net: Net) -> Set[str]:
+    """Every name of a layer or a blob in the file."""
+    taken = {name for name, _ in net.inputs()}
+    for layer in net.layers:
+        taken.update((layer.name, *layer.bottoms, *layer.tops))
+    return taken
+
+
+def _left_unread(layer: Layer, reading: Reading, nets: Sequence[FilteredNet]) -> List[str]:
+    """The bottoms that only gave a size and that nobody else reads: they would become outputs."""
+    unread = []
+    for index in reading.references:
+        for net in nets:
+            source = net.sources(layer)[index] if layer in net else None
+            if source and len(net.consumers(source.layer, source.top)) == 1:
+                unread.append(layer.bottoms[index])
+    return list(dict.fromkeys(unread))
+
+
+# ---------------------------------------------------------------- requests
+
+
+def request_for(context: Context, reading: Reading, shapes: Inference) -> Request:
+    """What a lowering needs to know of a layer that a dialect has read."""
+    layer = context.layer
+    if layer.version == 0:
+        raise Refused("it stands in a V0 file; upgrade the file first")
+    if set(layer.tops) & set(layer.bottoms):
+        raise Refused("its top must not be one of its bottoms")
+    if isinstance(reading.computes, Unpool):
+        return _unpool_request(context, reading.computes, shapes)
+    bottom = reading.bottom
+    return ResizeRequest(
+        reading.computes, layer.bottoms[bottom], _channels(context, bottom), context.rows(bottom),
+        layer.version,
+    )
+
+
+def _channels(context: Context, bottom: int) -> Optional[int]:
+    shape = context.bottoms[bottom]
+    return shape[1] if shape is not None and len(shape) == 4 else None
+
+
+def _unpool_request(context: Context, unpool: Unpool, shapes: Inference) -> UnpoolRequest:
+    layer = context.layer
+    channels = _channels(context, unpool.data)
+    if channels is None:
+        channels = _channels(context, unpool.mask)
+    return UnpoolRequest(
+        unpool, layer.bottoms[unpool.data], layer.bottoms[unpool.mask], channels,
+        context.rows(unpool.data), _origin(context, context.source(unpool.mask), shapes), layer.version,
+    )
+
+
+def _origin(context: Context, source: Optional[Source], shapes: Inference) -> PoolOrigin:
+    """The Pooling layer behind a mask."""
+    pool = source.layer if source and source.top == 1 else None
+    if pool is None or pool.type != "Pooling":
+        raise Refused("its mask must be the second top of a Pooling layer in this file")
+    param = pool.param("pooling_param")
+    if param.word("pool", "MAX") not in ("MAX", "0") or param.boolean("global_pooling"):
+        raise Refused(f"its mask must come from MAX pooling with a window, but {pool.name} has none")
+    shape = shapes.bottoms(pool)[0]
+    return PoolOrigin(
+        pool.name, _pair(param, "kernel_size", "kernel", 0), _pair(param, "stride", "stride", 1),
+        _pair(param, "pad", "pad", 0), pool.bottoms[0],
+        (shape[2], shape[3]) if shape is not None and len(shape) == 4 else (None, None),
+    )
+
+
+def _pair(param: Any, short: str, stem: str, default: int) -> Tuple[int, int]:
+    """A pooling setting of height and width from either way of writing it."""
+    both = param.integer(short, default)
+    return param.integer(f"{stem}_h", both), param.integer(f"{stem}_w", both)
+
+
+# ---------------------------------------------------------------- which shape would help
+
+
+def _with_help(error: Refused, context: Context, shapes: Inference) -> Refused:
+    """The refusal with the blob at the root of what is not known."""
+    if error.blob is None:
+        return error
+    root = _root(context.net, shapes, error.blob, context.layer)
+    return Refused(f"{error}; give --shape {root}=N,C,H,W", root)
+
+
+def _root(net: FilteredNet, shapes: Inference, blob: str, reader: Layer) -> str:
+    """Upstream from a blob to the first one whose shape nothing in the file tells."""
+    seen: Dict[str, None] = {}
+    while blob not in seen:
+        seen[blob] = None
+        source = _source_of(net, blob, reader)
+        if source is None or source.layer is None:
+            return blob
+        reader = source.layer
+        open_bottoms = [
+            name for name, shape in zip(reader.bottoms, shapes.bottoms(reader))
+            if shape is None or None in shape
+        ]
+        if not open_bottoms:
+            return blob
+        blob = open_bottoms[0]
+    return blob
+
+
+def _source_of(net: FilteredNet, blob: str, reader: Layer) -> Optional[Source]:
+    """Where a blob comes from as a layer reads it, or as the net makes it first."""
+    if blob in reader.bottoms:
+        return net.sources(reader)[reader.bottoms.index(blob)]
+    makers = [Source(layer, layer.tops.index(blob)) for layer in net.layers if blob in layer.tops]
+    return makers[0] if makers else None
