@@ -1,0 +1,69 @@
+"""The command line: one file for each command, loaded when it is called.
+
+Standard output is the product, standard error the commentary, the exit code the verdict:
+0 done, 1 found something, 2 could not do the job.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Dict, List, Optional
+
+import click
+
+#: The commands, in the order that `prototools --help` lists them, with their short help.
+COMMANDS: Dict[str, str] = {
+    "rewrite": "Replace custom resize layers by stock layers with the same numbers.",
+    "verify": "Run a network before and after, and compare the numbers.",
+    "shapes": "Print every layer's output shape, parameters and multiply-adds.",
+    "rules": "List or explain the dialects and lowerings.",
+    "caffe": "Set up and use real Caffe, without root and without a build.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's file when that command is called."""
+
+    def list_commands(self, context: click.Context) -> List[str]:
+        """All commands, in the table's order."""
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> Optional[click.Command]:
+        """One command by name."""
+        if name not in COMMANDS:
+            return None
+        return getattr(importlib.import_module(f"prototools.cli.{name}"), "command")
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in `--help`, without importing any command."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(self, context: click.Context, arguments: List[str]):
+        """The command to run; a near name is offered for one that does not exist."""
+        try:
+            return super().resolve_command(context, arguments)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            near = get_close_matches(arguments[0], COMMANDS, 1)
+            if near and "Did you mean" not in str(error):
+                error.message += f" Did you mean {near[0]!r}?"
+            raise
+
+
+def _version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        from prototools import __version__
+
+        click.echo(f"prototools {__version__}")
+        context.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version,
+    help="Print the version and exit.",
+)
+def main() -> None:
+    """Generate and rewrite Caffe networks."""

@@ -1,0 +1,138 @@
+"""prototools rewrite."""
+
+from __future__ import annotations
+
+import sys
+from typing import List, Optional, Tuple
+
+import click
+
+from prototools import files
+from prototools.cli.verdict import DONE, FOUND, each, say, shape_option
+from prototools.rewrite import Result, rewrite
+
+
+@click.command()
+@click.argument("nets", nargs=-1, required=True, metavar="NET...")
+@click.option("-o", "--output", metavar="OUT", help="Write the result to this file.")
+@click.option("--in-place", is_flag=True, help="Write the result over NET.")
+@click.option("--diff", is_flag=True, help="Print a diff and write nothing; 1 if there is one.")
+@click.option("--check", is_flag=True, help="Write nothing; 1 if something would change.")
+@click.option("--shape", "shapes", multiple=True, metavar="BLOB=N,C,H,W",
+              help="Give or override the shape of a blob. Repeatable.")
+@click.option("--dialect", "dialects", multiple=True, metavar="NAME",
+              help="Read ambiguous layers as this fork does. Repeatable.")
+@click.option("--lowering", metavar="NAME", help="Force one form of block.")
+@click.option("--filler-safe", is_flag=True,
+              help="Avoid bilinear kernels that Caffe 1.0 and older fill wrongly.")
+@click.option("--accept", multiple=True, type=click.Choice(["border"]),
+              help="Take blocks that differ near the border.")
+@click.option("--partial", is_flag=True,
+              help="Write what could be done although some layer was refused.")
+@click.option("--report", metavar="FILE.json", help="Write what was done to every layer.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing about layers that were rewritten.")
+def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: bool, check: bool,
+            shapes, dialects, lowering, filler_safe, accept, partial, report, quiet) -> None:
+    """Replace the custom resize layers of NET by stock Caffe layers that compute the same numbers.
+
+    Without an output option the text goes to standard output; NET may be - for standard input.
+    A refused layer means exit 1 and nothing written, unless --partial.
+    """
+    _one_way_out(nets, output, in_place, diff, check)
+    given = shape_option(shapes)
+    reports: List[dict] = []
+
+    def job(path: str) -> int:
+        data = files.read(path)
+        result = _rewrite(data, given, dialects, lowering, filler_safe, accept)
+        reports.append(_report(path, result))
+        _comment(path, result, quiet)
+        return _deliver(path, data, result, (output, in_place, diff, check, partial))
+
+    try:
+        each(nets, job)
+    finally:
+        if report:
+            from prototools.report import as_json
+
+            files.write(report, as_json(reports))
+
+
+def _one_way_out(nets: Tuple[str, ...], output, in_place: bool, diff: bool, check: bool) -> None:
+    """At most one of the options that say where the result goes."""
+    chosen = [name for name, on in (("-o", output), ("--in-place", in_place), ("--diff", diff),
+                                    ("--check", check)) if on]
+    if len(chosen) > 1:
+        raise click.UsageError(f"{' and '.join(chosen)} cannot be used together")
+    if output and len(nets) > 1:
+        raise click.UsageError("-o takes one NET; use --in-place, or call once for each file")
+    if in_place and "-" in nets:
+        raise click.UsageError("--in-place needs a file, not standard input")
+
+
+def _rewrite(data: bytes, shapes, dialects, lowering, filler_safe, accept) -> Result:
+    from prototools.errors import PrototoolsError
+
+    try:
+        return rewrite(data, shapes=shapes, dialect=dialects, lowering=lowering,
+                       filler_safe=filler_safe, accept=accept)
+    except PrototoolsError:
+        raise
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _report(path: str, result: Result) -> dict:
+    from prototools.report import describe
+
+    return describe(path, result)
+
+
+def _comment(path: str, result: Result, quiet: bool) -> None:
+    """A line for each layer on standard error, refusals always."""
+    for change in () if quiet else result.changes:
+        say(f"{path}:{change.line}: {change.layer}: {change.type} ({change.dialect}: "
+            f"{change.computes}) -> {change.lowering}, {len(change.new_layers)} layers, "
+            f"{change.certificate}")
+    for change in result.changes:
+        if change.newer_filler and not quiet:
+            say(f"{path}:{change.line}: {change.layer}: its bilinear filler needs a Caffe newer than "
+                "1.0; use --filler-safe for older ones")
+    for refusal in result.refusals:
+        say(f"{path}:{refusal}")
+
+
+def _deliver(path: str, data: bytes, result: Result, options) -> int:
+    """Put the result where the user wants it; the verdict of this file."""
+    output, in_place, diff, check, partial = options
+    changed = result.text != data
+    verdict = FOUND if result.refusals else DONE
+    if diff:
+        _print(_diff(path, data, result.text))
+        return FOUND if changed else verdict
+    if check:
+        return FOUND if changed else verdict
+    if result.refusals and not partial:
+        say(f"{path}: nothing written, because {len(result.refusals)} of "
+            f"{len(result.refusals) + len(result.changes)} layers were refused (see --partial)")
+        return FOUND
+    if output or in_place:
+        files.write(output or path, result.text)
+    else:
+        _print(result.text)
+    return verdict
+
+
+def _print(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def _diff(path: str, before: bytes, after: bytes) -> bytes:
+    import difflib
+
+    lines = [text.decode("utf-8", "surrogateescape").splitlines(True) for text in (before, after)]
+    diff = difflib.unified_diff(*lines, path, path)
+    text = "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+                   for line in diff)
+    return text.encode("utf-8", "surrogateescape")

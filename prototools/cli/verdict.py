@@ -1,0 +1,61 @@
+"""Exit codes and messages, the same for every command."""
+
+from __future__ import annotations
+
+import sys
+from typing import Callable, Iterable, NoReturn, Optional
+
+import click
+
+from prototools.errors import ProtoTextError, PrototoolsError
+
+DONE, FOUND, FAILED = 0, 1, 2
+
+
+def say(message: str) -> None:
+    """One line of commentary, on standard error."""
+    click.echo(message, err=True)
+
+
+def explain(error: PrototoolsError, path: str) -> str:
+    """An error as the user reads it: with its file, and with the line and a caret where it has a place."""
+    if isinstance(error, ProtoTextError):
+        return error.with_caret(path)
+    text = str(error)
+    return text if text.startswith(f"{path}:") else f"{path}: {text}"
+
+
+def each(paths: Iterable[str], job: Callable[[str], int]) -> NoReturn:
+    """Do a job for every file and leave with the largest code; one bad file never stops the rest."""
+    worst = DONE
+    for path in paths:
+        worst = max(worst, attempt(job, path))
+    sys.exit(worst)
+
+
+def attempt(job: Callable[[str], int], path: str, name: Optional[str] = None) -> int:
+    """A job's verdict; an error of ours becomes a sentence and the verdict 2."""
+    try:
+        return job(path)
+    except PrototoolsError as error:
+        say(explain(error, name or path))
+        return FAILED
+    except RecursionError:
+        say(f"{path}: nested too deeply")
+        return FAILED
+
+
+def shape_option(values: Iterable[str]) -> dict:
+    """`BLOB=N,C,H,W` as a dictionary of tuples; a dim may be unknown, written `?`."""
+    shapes = {}
+    for value in values:
+        blob, found, dims = value.rpartition("=")
+        try:
+            shapes[blob] = tuple(None if d.strip() == "?" else int(d) for d in dims.split(","))
+        except ValueError:
+            found = ""
+        if not found or not blob or any(d is not None and d < 0 for d in shapes[blob]):
+            raise click.BadParameter(
+                f"must be BLOB=N,C,H,W with whole numbers, but is {value!r}", param_hint="--shape"
+            )
+    return shapes
