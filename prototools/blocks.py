@@ -360,10 +360,19 @@ RESIZING = ("Convolution", "Deconvolution", "Pooling", "Slice")
 
 
 class Cost(NamedTuple):
-    """What a block costs for one image: multiply-adds, and the bytes of its largest moment."""
+    """What a block costs for one image.
+
+    `bytes_moved` is what its layers read and write, `peak_bytes` what the largest of them holds.
+    """
 
     multiply_adds: int
+    bytes_moved: int
     peak_bytes: int
+
+    @property
+    def work(self) -> int:
+        """One number to compare blocks by: multiply-adds, and values moved."""
+        return self.multiply_adds + self.bytes_moved // 4
 
 
 Size = Tuple[int, int]
@@ -376,16 +385,17 @@ def cost(block: Block, bottom: str, channels: int, sizes: Mapping[str, Size]) ->
     A Deconvolution's column buffer holds kernel x kernel values for every input value.
     """
     known: Dict[str, Size] = dict(sizes)
-    work, peak = 0, 0
+    adds, moved, peak = 0, 0, 0
     for layer in block.layers:
         inputs = [known[name] for name in layer.bottoms]
         outputs = _sizes(layer, inputs)
         known.update(zip(layer.tops, outputs))
         done, buffer = _work(layer, inputs, outputs)
-        work += done * channels
-        area = sum(h * w for h, w in inputs + outputs) + buffer
-        peak = max(peak, 4 * channels * area)
-    return Cost(work, peak)
+        area = sum(h * w for h, w in inputs + outputs)
+        adds += done * channels
+        moved += 4 * channels * area
+        peak = max(peak, 4 * channels * (area + buffer))
+    return Cost(adds, moved, peak)
 
 
 def _sizes(layer: StockLayer, inputs: List[Size]) -> List[Size]:

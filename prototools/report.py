@@ -28,8 +28,7 @@ def _change(change: Change) -> Dict[str, Any]:
         "new_layers": list(change.new_layers),
         "exact": change.certificate.exact,
         "certificate": str(change.certificate),
-        "multiply_adds": change.cost.multiply_adds,
-        "peak_bytes": change.cost.peak_bytes,
+        **change.cost._asdict(),
         "needs_newer_filler": change.newer_filler,
         "notes": list(change.notes),
         "alternatives": [

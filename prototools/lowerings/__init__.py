@@ -2,7 +2,7 @@
 
 `TABLE` is all of them, in order. `lower` asks each one, lets the certificate judge every block, and
 takes a single Deconvolution (or another single layer) wherever one is exact, otherwise the exact
-block with the fewest multiply-adds. A new lowering is a file with `NAME` and `propose`, and a row.
+block with the least work. A new lowering is a file with `NAME` and `propose`, and a row.
 """
 
 from __future__ import annotations
@@ -88,9 +88,9 @@ def _proposed(request: Request, choices: Choices) -> Tuple[List[Block], Optional
 
 
 def _rank(block: Block, request: Request) -> Tuple[int, int, int]:
-    """Single layers first, then by work, then by the number of layers."""
+    """Single layers first, then the least work, then the fewest layers."""
     heavy = [layer for layer in block.layers if layer.type not in ("Slice", "Silence")]
-    return int(len(heavy) > 1), _cost(block, request).multiply_adds, len(block.layers)
+    return int(len(heavy) > 1), _cost(block, request).work, len(block.layers)
 
 
 def _cost(block: Block, request: Request) -> Cost:
