@@ -1,0 +1,128 @@
+"""Which fork's meaning a custom layer has: the dialect that was named, or what the file decides.
+
+One type name stands for several layers. A named dialect wins wherever the layer's family knows it;
+it leaves other families alone, so that one name can be given for a whole net. Without one, the
+fields that are written decide, as far as they do.
+"""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+from prototools.errors import EngineError
+from prototools.prototext import Message
+from prototools.reference.call import Call, written
+
+#: `Interp`: pspnet is also DeepLab v2, DORN, sophgo and Cambricon on the CPU.
+INTERP = (
+    "pspnet", "papandreou", "deeplab-v1", "lab", "segstereo", "jolibrain", "afriesen", "xjtu",
+    "cc4", "derteanoo", "synopsys",
+)
+UPSAMPLE = (
+    "yolo", "inisis", "ascend", "sophgo", "nnie", "cambricon", "caffe_plus", "caffemex",
+    "tiny-dsod", "sds", "segnet", "ctensmeyer",
+)
+UNPOOLING = ("fusenet", "deconvnet")
+RESIZE = ("appearance-flow", "happynear")
+DIALECTS = INTERP + UPSAMPLE + UNPOOLING + RESIZE
+
+
+def check_dialect(name: str) -> None:
+    """Raise `EngineError` unless some family of layers knows this dialect."""
+    if name not in DIALECTS:
+        raise EngineError(f"the dialect {name!r} is none of {', '.join(DIALECTS)}")
+
+
+def interp_reading(call: Call) -> str:
+    """The dialect of an `Interp`: a fork's own field names it, then a second bottom, then pspnet.
+
+    A second bottom without a named dialect is a size reference ("lab").
+    """
+    if call.dialect in INTERP:
+        return call.dialect
+    param = call.param("interp_param")
+    if call.layer.type == "INTERP":
+        return "deeplab-v1"
+    for field, dialect in (
+        ("full_zoom_factor", "synopsys"),
+        ("interp_type", "segstereo"),
+        ("mode", "jolibrain"),
+        ("type", "afriesen"),
+    ):
+        if written(param, field):
+            return dialect
+    if written(param, "resize_flag", "resize_ratio", "resize_method"):
+        raise call.error("resize_flag belongs to a fork that swaps height and width; it is not run")
+    return "lab" if len(call.bottoms) == 2 else "pspnet"
+
+
+def upsample_reading(call: Call) -> str:
+    """The dialect of an `Upsample`: the fields first, then the bottoms (LAYERS.md, section 9).
+
+    Two bottoms without any field are Tiny-DSOD's (reference, data), unless the second is known to
+    be a pooling mask. One bottom with `scale` or nothing is nearest ("yolo").
+    """
+    if call.dialect in UPSAMPLE:
+        return call.dialect
+    param, count = call.param("upsample_param"), len(call.bottoms)
+    by_field = _upsample_fields(param, count)
+    if by_field:
+        return by_field
+    if count == 3:
+        return "ctensmeyer"
+    if count == 2:
+        plain = not written(param, "scale") and not call.mask_below
+        return "tiny-dsod" if plain else "segnet"
+    return "yolo"
+
+
+def _upsample_fields(param: Message, bottoms: int) -> str:
+    """The dialect that a field's name gives away; empty where none does."""
+    if written(param, "stride", "stride_h", "stride_w"):
+        return "ascend"
+    if written(param, "nearestneighbor_mode"):
+        return "cambricon"
+    if written(param, "mode", "height_scale", "width_scale"):
+        return "caffe_plus"
+    if written(param, "height", "width"):
+        return "sds"
+    if written(param, "dims_num"):
+        return "inisis"
+    stems = ("upsample", "pad_out", "scale")
+    if written(param, *(stem + side for stem in stems for side in ("_h", "_w", "_W"))):
+        return "segnet" if bottoms == 2 else "sophgo"
+    return ""
+
+
+def unpooling_reading(call: Call) -> str:
+    """The dialect of an `Unpooling` or `UNPOOLING`, by the names of its fields."""
+    if call.dialect in UNPOOLING:
+        return call.dialect
+    param = call.param("unpooling_param")
+    if written(param, "unpool_size", "unpool_h", "unpool_w", "kernel_size", "kernel_h", "unpool"):
+        return "deconvnet"
+    if written(param, "output_h", "output_w", "scale"):
+        return "fusenet"
+    if written(call.layer.message, "pooling_param"):
+        raise call.error("sizes from pooling_param belong to unmerged Caffe patches that disagree")
+    raise call.error("unpooling_param must say scale, output_h and output_w, or unpool_size")
+
+
+def resize_reading(call: Call) -> str:
+    """The dialect of a `Resize`; `height` and `width` alone fit several and are refused."""
+    if call.dialect in RESIZE:
+        return call.dialect
+    param = call.param("resize_param")
+    if written(param, "resize_ratio", "type", "function_type", "interp_mode"):
+        raise call.error("resize_ratio, type and interp_mode belong to forks that are not run here")
+    for dialect, fields in (
+        ("happynear", ("out_height_scale", "out_width_scale", "is_pyramid_test")),
+        ("appearance-flow", ("scale", "scale_x", "scale_y", "crop", "crop_x", "crop_y")),
+    ):
+        if written(param, *fields):
+            return dialect
+    raise call.error(f"its fields fit several forks; name a dialect: {_listed(RESIZE)}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:-1]) + " or " + names[-1]
