@@ -49,13 +49,15 @@ def concat(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
                     f"{words(first)} and {words(shape)}")
             merged[i] = dim if merged[i] is None else merged[i]
     merged[axis] = plus(*(shape[axis] if shape else None for shape in bottoms))
-    return Answer([tuple(merged)])
+    return Answer([tuple(merged)], touched=_shared(bottoms, bottoms))
 
 
 def slice_(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
     """Cut along `axis` (1) or `slice_dim`, at the points or into equal parts."""
     param, tops = layer.param("slice_param"), len(layer.tops)
     require(not (param.has("axis") and param.has("slice_dim")), "give axis or slice_dim, not both")
+    if tops > 1:
+        not_in_place(layer)
     points, bottom = param.integers("slice_point"), bottoms[0]
     if bottom is None:
         return Answer([None] * tops)
@@ -68,7 +70,14 @@ def slice_(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
     else:
         require(size is None or size % tops == 0, f"{size} must be a multiple of {tops} tops")
         parts = [None if size is None else size // tops] * tops
-    return Answer([(*bottom[:axis], part, *bottom[axis + 1 :]) for part in parts])
+    return Answer(
+        [(*bottom[:axis], part, *bottom[axis + 1 :]) for part in parts], touched=_shared(bottoms, parts)
+    )
+
+
+def _shared(bottoms: Sequence[Shape], parts: Sequence) -> List[Dim]:
+    """With one part the top takes over the bottom's memory, which must be there."""
+    return [count(bottoms[0])] if len(parts) == 1 else []
 
 
 def _between(points: List[int], size: Dim, tops: int) -> List[Dim]:
@@ -118,7 +127,7 @@ def reshape(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
     stop = len(bottom) if axes == -1 else start + axes
     require(stop <= len(bottom), f"axis + num_axes must lie within {len(bottom)} axes")
     middle = [_copied(bottom, start + i) if dim == 0 else dim for i, dim in enumerate(dims)]
-    return Answer([_inferred(bottom, start, stop, middle, dims)])
+    return Answer([_inferred(bottom, start, stop, middle, dims)], touched=[count(bottom)])
 
 
 def _copied(bottom: Tuple[Dim, ...], axis: int) -> Dim:
@@ -208,10 +217,11 @@ def filter_(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
     require(len(layer.tops) == len(bottoms) - 1, "it must have one top less than bottoms")
     selector = bottoms[-1]
     if selector is not None:
+        require(bool(selector), "its selector must have an axis, but is scalar")
         require(all(same(dim, 1) for dim in selector[1:]), "the selector's dims but the first must be 1")
         for shape in known(bottoms[:-1]):
             require(bool(shape) and same(shape[0], selector[0]), "all bottoms must have as many items as the selector")
-    return Answer(list(bottoms[:-1]))
+    return Answer(list(bottoms[:-1]), touched=[count(selector)])
 
 
 def reduction(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
@@ -219,8 +229,10 @@ def reduction(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
     axis, bottom = layer.param("reduction_param").integer("axis"), bottoms[0]
     if bottom is None:
         return Answer([() if axis == 0 else None])
-    start = 0 if axis == 0 and not bottom else canonical(axis, bottom)
-    return Answer([bottom[:start]], touched=[count(bottom, start)])
+    start = canonical(axis, bottom)
+    # SUM and MEAN keep a row of ones as long as what they add up.
+    ones = layer.param("reduction_param").word("operation", "SUM") in ("SUM", "1", "MEAN", "4")
+    return Answer([bottom[:start]], touched=[count(bottom, start)] if ones else [])
 
 
 def argmax(layer: Layer, bottoms: Sequence[Shape]) -> Answer:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import List, Sequence, Tuple
+from typing import List, NamedTuple, Sequence, Tuple
 
 from prototools.net import Layer
 from prototools.prototext import Message
 from prototools.shapes.arranging import not_in_place
 from prototools.shapes.blob import (
     Answer,
+    Dim,
     Shape,
     canonical,
     count,
@@ -32,13 +33,6 @@ def absval(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
     return Answer([bottoms[0]])
 
 
-def dropout(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
-    """The bottom's shape; the ratio lies between 0 and 1, both left out."""
-    ratio = layer.param("dropout_param").number("dropout_ratio", 0.5)
-    require(0 < ratio < 1, f"dropout_ratio must lie between 0 and 1, but is {ratio}")
-    return Answer([bottoms[0]])
-
-
 def exp(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
     """The bottom's shape; a base is positive, or -1 for e."""
     base = layer.param("exp_param").number("base", -1)
@@ -50,6 +44,7 @@ def log(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
     """The bottom's shape; a base is positive, or -1 for e."""
     base = layer.param("log_param").number("base", -1)
     require(base == -1 or base > 0, f"base must be positive, or -1 for e, but is {base}")
+    require(base != 1, "base must not be 1")
     return Answer([bottoms[0]])
 
 
@@ -106,7 +101,8 @@ def _merged(shapes: List[Tuple]) -> Shape:
 def prelu(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
     """A slope for each channel, or one for all."""
     bottom, param = bottoms[0], layer.param("prelu_param")
-    require(bottom is None or len(bottom) >= 2, "its bottom must have at least 2 axes")
+    fits = bottom is None or 2 <= len(bottom) <= 4
+    require(fits, f"its bottom must have 2 to 4 axes, but is {words(bottom)}")
     shared = param.boolean("channel_shared")
     slopes: Shape = () if shared else (bottom[1] if bottom else None,)
     check_filler(param, "filler", slopes)
@@ -130,48 +126,63 @@ def batch_norm(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
 def scale(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
     """The bottom times a blob that fits its axes from `axis` (1) on, perhaps plus another."""
     param = layer.param("scale_param")
-    params = _fitted(layer, bottoms, param)
-    fitting = params[0] if params else bottoms[1]
-    if params:
-        check_filler(param, "filler", params[0])
+    fitted = _fitted(bottoms, param)
+    params = [fitted.shape] if len(bottoms) == 1 else []
+    touched = [None if None in (fitted.outer, fitted.inner) else max(fitted.outer, fitted.inner)]
     if param.boolean("bias_term"):
-        check_filler(param, "bias_filler", fitting)
-        params = [*params, fitting]
-    return Answer([bottoms[0]], params)
+        check_filler(param, "bias_filler", fitted.shape)
+        params.append(fitted.shape)
+        touched.append(fitted.inner)
+    return Answer([bottoms[0]], params, touched)
 
 
 def bias(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
     """The bottom plus a blob that fits its axes from `axis` (1) on."""
-    param = layer.param("bias_param")
-    params = _fitted(layer, bottoms, param)
-    if params:
-        check_filler(param, "filler", params[0])
-    return Answer([bottoms[0]], params)
+    fitted = _fitted(bottoms, layer.param("bias_param"))
+    return Answer([bottoms[0]], [fitted.shape] if len(bottoms) == 1 else [], [fitted.inner])
 
 
-def _fitted(layer: Layer, bottoms: Sequence[Shape], param: Message) -> List[Shape]:
-    """The learned blob where there is one bottom; the check of the second bottom where there are two."""
-    bottom, axes = bottoms[0], param.integer("num_axes", 1)
+class _Fitted(NamedTuple):
+    """A blob that fits a part of the bottom's axes, and the sizes before and behind that part."""
+
+    shape: Shape
+    outer: Dim = None
+    inner: Dim = None
+
+
+def _fitted(bottoms: Sequence[Shape], param: Message) -> _Fitted:
+    """The learned blob where there is one bottom, the second bottom where there are two."""
+    bottom, wanted = bottoms[0], param.integer("axis", 1)
     if bottom is None:
-        return [None] if len(bottoms) == 1 else []
+        return _Fitted(bottoms[1] if len(bottoms) == 2 else None)
     if len(bottoms) == 1:
-        axis = canonical(param.integer("axis", 1), bottom)
-        require(axes >= -1, f"num_axes must be at least -1, but is {axes}")
-        stop = len(bottom) if axes == -1 else axis + axes
-        require(stop <= len(bottom), f"its blob must not reach past the bottom's {len(bottom)} axes")
-        return [bottom[axis:stop]]
-    _check_fit(bottom, bottoms[1], param.integer("axis", 1))
-    return []
+        axis, shape = _learned(bottom, wanted, param.integer("num_axes", 1))
+        check_filler(param, "filler", shape)
+    else:
+        axis, shape = _given(bottom, wanted, bottoms[1])
+    if shape is None:
+        return _Fitted(None)
+    return _Fitted(shape, count(bottom, 0, axis), count(bottom, axis + len(shape)))
 
 
-def _check_fit(bottom: Tuple, other: Shape, wanted: int) -> None:
+def _learned(bottom: Tuple[Dim, ...], wanted: int, axes: int) -> Tuple[int, Shape]:
+    """The axes [axis, axis + num_axes) of the bottom; -1 is all that are left."""
+    axis = canonical(wanted, bottom)
+    require(axes >= -1, f"num_axes must be at least -1, but is {axes}")
+    stop = len(bottom) if axes == -1 else axis + axes
+    require(stop <= len(bottom), f"its blob must not reach past the bottom's {len(bottom)} axes")
+    return axis, bottom[axis:stop]
+
+
+def _given(bottom: Tuple[Dim, ...], wanted: int, other: Shape) -> Tuple[int, Shape]:
     """The second bottom's dims are the first's from the axis on; a scalar fits everywhere."""
     if other is None:
-        return
+        return 0, None
     axis = 0 if not other else canonical(wanted, bottom)
     require(len(bottom) >= axis + len(other), f"{words(other)} reaches past {words(bottom)}")
     for i, dim in enumerate(other):
         require(same(bottom[axis + i], dim), f"{words(other)} does not fit {words(bottom)} from axis {axis}")
+    return axis, other
 
 
 def inner_product(layer: Layer, bottoms: Sequence[Shape]) -> Answer:

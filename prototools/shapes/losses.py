@@ -6,6 +6,7 @@ import os
 from typing import List, Sequence, Tuple
 
 from prototools.net import Layer
+from prototools.shapes.arranging import not_in_place
 from prototools.shapes.blob import (
     Answer,
     Dim,
@@ -36,12 +37,14 @@ def loss(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
 
 def euclidean_loss(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
     """As a loss; the items have one size, but may differ in shape."""
+    not_in_place(layer)
     _same_count(bottoms, 1)
     return loss(layer, bottoms)
 
 
 def sigmoid_cross_entropy_loss(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
     """As a loss; both bottoms have one size."""
+    not_in_place(layer)
     _same_count(bottoms, 0)
     return loss(layer, bottoms)
 
@@ -79,9 +82,10 @@ def contrastive_loss(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
 def softmax_loss(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
     """As a loss; a label for each place along `axis` (1); the second top is the Softmax."""
     axis = layer.param("softmax_param").integer("axis", 1)
+    not_in_place(layer)
     classes = _labelled(bottoms, axis)
     loss(layer, bottoms)
-    return Answer(_with_scores(layer, bottoms), touched=[classes])
+    return Answer(_with_scores(layer, bottoms), touched=[classes, count(bottoms[0])])
 
 
 def _with_scores(layer: Layer, bottoms: Sequence[Shape]) -> List[Shape]:
@@ -102,6 +106,7 @@ def _labelled(bottoms: Sequence[Shape], wanted: int) -> Dim:
 
 def infogain_loss(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
     """As SoftmaxWithLoss, weighed by a matrix: a third bottom, or a file."""
+    not_in_place(layer)
     param = layer.param("infogain_loss_param")
     require(not layer.param("loss_param").has("normalize"), "normalize is deprecated: use normalization")
     classes = _labelled(bottoms, param.integer("axis", 1))
@@ -115,7 +120,7 @@ def infogain_loss(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
     loss(layer, bottoms)
     softmax = layer.param("softmax_param").integer("axis", 1)
     softened = bottoms[0][canonical(softmax, bottoms[0])] if bottoms[0] is not None else None
-    return Answer(_with_scores(layer, bottoms), touched=[classes, softened])
+    return Answer(_with_scores(layer, bottoms), touched=[classes, softened, count(bottoms[0])])
 
 
 def accuracy(layer: Layer, bottoms: Sequence[Shape]) -> Answer:

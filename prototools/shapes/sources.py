@@ -7,7 +7,7 @@ from typing import List, Sequence, Tuple
 
 from prototools.net import Layer
 from prototools.prototext import Message
-from prototools.shapes.blob import Answer, Dim, Missing, Shape, int32, refuse, require
+from prototools.shapes.blob import Answer, Dim, Missing, Shape, count, int32, refuse, require
 
 
 def blob_shape(message: Message) -> Tuple[int, ...]:
@@ -49,7 +49,7 @@ def dummy_data(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
             require(len(column) in (1, tops), f"{name} must be given once, or once for each of {tops} tops")
         full = [column * tops if len(column) == 1 else column for column in columns]
         shapes = list(zip(*full))
-    return Answer(shapes)
+    return Answer(shapes, touched=[count(shape) for shape in shapes])
 
 
 def memory_data(layer: Layer, bottoms: Sequence[Shape]) -> Answer:

@@ -7,6 +7,7 @@ from typing import List, Optional, Sequence, Tuple
 
 from prototools.net import Layer
 from prototools.prototext import Message
+from prototools.shapes.arranging import not_in_place
 from prototools.shapes.blob import (
     Answer,
     Dim,
@@ -39,11 +40,15 @@ def _setting(param: Message, name: str, axes: int, default: int) -> List[int]:
     return values * axes if len(values) == 1 else values
 
 
-def _window(param: Message, axes: int) -> Tuple[List[int], List[int], List[int], List[int]]:
+def _window(
+    param: Message, axes: int, deconvolution: bool = False
+) -> Tuple[List[int], List[int], List[int], List[int]]:
     kernel = _setting(param, "kernel", axes, 0)
     require(all(size > 0 for size in kernel), f"the kernel must not be zero: {kernel}")
     stride = _setting(param, "stride", axes, 1)
-    require(all(step > 0 for step in stride), f"the stride must not be zero: {stride}")
+    # A zero stride_h or stride_w goes unnoticed; Convolution then divides by it, Deconvolution does not.
+    unnoticed = deconvolution and not param.has("stride")
+    require(unnoticed or all(step > 0 for step in stride), f"the stride must not be zero: {stride}")
     return kernel, stride, _setting(param, "pad", axes, 0), _setting(param, "dilation", axes, 1)
 
 
@@ -74,7 +79,7 @@ def _convolved(layer: Layer, bottoms: Sequence[Shape], size, deconvolution: bool
     first = _first(bottoms)
     axis = canonical(param.integer("axis", 1), first)
     spatial = first[axis + 1 :]
-    window = _window(param, len(spatial))
+    window = _window(param, len(spatial), deconvolution)
     outputs, group = param.integer("num_output"), param.integer("group", 1)
     channels, parts = first[axis], _channels(first[axis], outputs, group)
     rows = [size(*one) for one in zip(spatial, *window)]
@@ -135,7 +140,8 @@ def pooling(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
     kernel, stride, pad = _pooling_window(param, bottom)
     require(not any(pad) or pool in ("MAX", "AVE"), "a pad needs MAX or AVE pooling")
     require(all(p < k for p, k in zip(pad, kernel) if k is not None), f"pad {pad} must be less than kernel {kernel}")
-    up = param.word("round_mode", "CEIL") in ("CEIL", "0")
+    # `ceil_mode` is no field of stock Caffe, but several forks have it with one meaning.
+    up = param.word("round_mode", "CEIL") in ("CEIL", "0") and param.boolean("ceil_mode", True)
     rows = [_pooled(*one, any(pad), up) for one in zip(bottom[2:], kernel, stride, pad)]
     top = (*bottom[:2], *rows)
     check_blob(top)
@@ -193,6 +199,8 @@ def spp(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
     height = layer.param("spp_param").integer("pyramid_height")
     bottom = _four(bottoms[0])
     require(height > 0, "pyramid_height must be at least 1")
+    if height > 1:
+        not_in_place(layer)
     num, channels = bottom[:2]
     for level in range(height):
         for rows in bottom[2:]:

@@ -58,7 +58,7 @@ TABLE: Dict[str, Rule] = {
     "Crop":                    _rule(arranging.crop, "2 -> 1"),
     "Data":                    _rule(sources.data, "0 -> 1..2"),
     "Deconvolution":           _rule(spatial.deconvolution, "1.. -> 1..", pairs=True),
-    "Dropout":                 _rule(elementwise.dropout, "1 -> 1"),
+    "Dropout":                 _rule(elementwise.same_as_bottom, "1 -> 1"),
     "DummyData":               _rule(sources.dummy_data, "0 -> 1.."),
     "ELU":                     _rule(elementwise.same_as_bottom, "1 -> 1"),
     "Eltwise":                 _rule(elementwise.eltwise, "2.. -> 1"),
