@@ -108,11 +108,11 @@ def _choices(dialect: Iterable[str], lowering, filler_safe: bool, accept: Iterab
 
 
 def _known(what: str, given: Iterable[str], names: Iterable[str]) -> None:
-    from difflib import get_close_matches
-
     names = list(names)
     for name in given:
         if name not in names:
+            from difflib import get_close_matches
+
             near = get_close_matches(name, names, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise ValueError(f"{what} must be one of {', '.join(names)}, but is {name}{hint}")
