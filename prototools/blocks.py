@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import groupby
 from math import gcd
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
@@ -230,6 +231,8 @@ def _trace_deconvolution(layer: StockLayer, bottoms: List[Traced], axis: int) ->
     kernel, stride, pad = _window(layer, axis)
     taps, denominator = _taps(layer, kernel)
     source = bottoms[0]
+    if set(taps) == {1} and kernel == stride and not pad:
+        return [Traced(tuple(row for row in source.rows for _ in taps), source.denominator * denominator)]
     out: List[Dict[int, int]] = [
         {} for _ in range(stride * (len(source.rows) - 1) + kernel - 2 * pad)
     ]
@@ -324,9 +327,11 @@ def _add(row: Dict[int, int], other: Mapping[int, int], factor: int = 1) -> None
 
 
 def _sum(rows: Sequence[Mapping[int, int]]) -> Dict[int, int]:
+    """The sum of rows; a row that stands several times in a row of rows is one object."""
     total: Dict[int, int] = {}
-    for row in rows:
-        _add(total, row)
+    for _, repeated in groupby(rows, key=id):
+        run = list(repeated)
+        _add(total, run[0], len(run))
     return total
 
 
@@ -351,9 +356,6 @@ TRACES: Dict[str, Callable[[StockLayer, List[Traced], int], List[Traced]]] = {
     "Silence": lambda layer, bottoms, axis: [],
     "Slice": _trace_slice,
 }
-
-#: The types whose tops have other sizes than their bottoms.
-RESIZING = ("Convolution", "Deconvolution", "Pooling", "Slice")
 
 
 # ---------------------------------------------------------------- counting
@@ -399,24 +401,28 @@ def cost(block: Block, bottom: str, channels: int, sizes: Mapping[str, Size]) ->
 
 
 def _sizes(layer: StockLayer, inputs: List[Size]) -> List[Size]:
+    """Height and width of every top."""
     if layer.type == "Crop":
         return [inputs[1]]
     if layer.type == "Silence":
         return []
-    along = [
-        [len(t.rows) for t in _blank(layer, [size[axis] for size in inputs], axis)]
-        for axis in (HEIGHT, WIDTH)
-    ]
-    return list(zip(*along))
+    return list(zip(*(_lengths(layer, inputs[0][axis], axis) for axis in (HEIGHT, WIDTH))))
 
 
-def _blank(layer: StockLayer, sizes: List[int], axis: int) -> List[Traced]:
-    """A trace that carries sizes only."""
-    empty = [Traced(({},) * size) for size in sizes]
-    if layer.type not in RESIZING:
-        return empty[:1] * len(layer.tops)
-    found = TRACES[layer.type](layer, empty, axis)
-    return found * len(layer.tops) if len(found) == 1 else found
+def _lengths(layer: StockLayer, rows: int, axis: int) -> List[int]:
+    """The number of rows of every top along one axis."""
+    if layer.type == "Slice" and layer.own["axis"] == axis + 2:
+        points = [0, *layer.own["slice_point"], rows]
+        return [b - a for a, b in zip(points, points[1:])]
+    if layer.type not in ("Convolution", "Deconvolution", "Pooling"):
+        return [rows] * len(layer.tops)
+    kernel, stride, pad = _window(layer, axis)
+    if layer.type == "Deconvolution":
+        return [stride * (rows - 1) + kernel - 2 * pad]
+    reach = rows + 2 * pad - kernel
+    # Pooling rounds up, Convolution down.
+    steps = reach // stride if layer.type == "Convolution" else -(-reach // stride)
+    return [steps + 1] * len(layer.tops)
 
 
 def _work(layer: StockLayer, inputs: List[Size], outputs: List[Size]) -> Tuple[int, int]:

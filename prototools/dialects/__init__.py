@@ -68,7 +68,9 @@ def output_shape(context: Context, wanted: Sequence[str] = ()) -> Optional[Tuple
         return None
     computes = reading.computes
     bottom = getattr(computes, "data", reading.bottom)
-    shape = context.bottoms[bottom] or (None,) * 4
+    shape = (None,) * 4 if context.bottoms[bottom] is None else context.bottoms[bottom]
+    if len(shape) != 4:
+        return None
     rules = getattr(computes, "axes", None) or (computes.height, computes.width)
     rows = [_out(rule, size) for rule, size in zip(rules, context.rows(bottom))]
     return (shape[0], shape[1], *rows)

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from typing import List, Mapping, Optional, Sequence
+from typing import Dict, List, Mapping, Optional, Sequence
 
 from prototools.dialects import TYPES, output_shape
 from prototools.dialects.reading import Context, Shape
+from prototools.errors import PrototoolsError
 from prototools.net import FilteredNet, Layer
-from prototools.shapes import Inference, infer
+from prototools.shapes import TABLE, Inference, infer
+
+#: Custom layers that do not resize, beside what their tops are like and where they come from.
+#: Without them all that lies behind would be unknown, and most SegNets with it.
+KEEPING: Dict[str, str] = {
+    "BN":                   "its bottom; normalisation of caffe-segnet and PSPNet",
+    "ConvolutionDepthwise": "a Convolution's; conversions of MobileNet",
+    "DepthwiseConvolution": "a Convolution's; conversions of MobileNet",
+    "Mish":                 "its bottom; conversions of YOLOv4",
+    "Normalize":            "its bottom; SSD",
+    "ReLU6":                "its bottom; conversions of MobileNet v2",
+    "SeLu":                 "its bottom; residual networks with SELU",
+    "SeLuDropout":          "its bottom; residual networks with SELU",
+}
 
 
 def infer_custom(
@@ -19,9 +33,21 @@ def infer_custom(
     """
 
     def custom(layer: Layer, bottoms: Sequence[Shape]) -> Optional[List[Shape]]:
+        if layer.type in KEEPING and bottoms:
+            return _kept(layer, bottoms)
         if layer.type not in TYPES or not bottoms:
             return None
         shape = output_shape(Context(layer, bottoms, net), wanted)
         return None if shape is None else [shape]
 
     return infer(net, shapes, custom)
+
+
+def _kept(layer: Layer, bottoms: Sequence[Shape]) -> Optional[List[Shape]]:
+    """What a stock layer's rule says; where it would refuse, the fork may not, so nothing is known."""
+    if not KEEPING[layer.type].startswith("a Convolution's"):
+        return [bottoms[0]]
+    try:
+        return list(TABLE["Convolution"].shapes(layer, bottoms).tops)
+    except PrototoolsError:
+        return None
