@@ -1,0 +1,95 @@
+"""prototools verify."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, Dict, Optional
+
+import click
+
+from prototools import files
+from prototools.cli.verdict import DONE, FAILED, FOUND, attempt, say, shape_option
+
+
+@click.command()
+@click.argument("before")
+@click.argument("after")
+@click.option("--engine", type=click.Choice(["reference", "caffe", "opencv"]), default="reference", show_default=True,
+              help="What runs AFTER. BEFORE is always the reference's.")
+@click.option("--weights", metavar="FILE", help="A caffemodel for BEFORE, and for AFTER too unless it has its own.")
+@click.option("--weights-after", metavar="FILE", help="A caffemodel for AFTER.")
+@click.option("--shape", "shapes", multiple=True, metavar="BLOB=N,C,H,W",
+              help="Give or override the shape of a blob. Repeatable.")
+@click.option("--dialect", metavar="NAME", help="Read ambiguous custom layers as this fork does.")
+@click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), default="TEST", show_default=True,
+              help="The phase that both nets are built for.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the inputs and of the made-up weights.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(before: str, after: str, as_json: bool, shapes, **settings: Any) -> None:
+    """Run two networks where they differ, and compare every value.
+
+    Exit 0 if all are equal, 1 if something differs, 2 if something could not be compared.
+    """
+    given = shape_option(shapes)
+
+    def job(path: str) -> int:
+        from prototools.verify import verify
+
+        texts = [files.read(one) for one in (before, after)]
+        verdict = verify(*texts, shapes=given, **settings)
+        if as_json:
+            click.echo(json.dumps(_dictionary(verdict)))
+        else:
+            _table(verdict)
+        for sentence in (*verdict.findings, *verdict.open, *verdict.notes):
+            say(f"{after}: {sentence}")
+        if not as_json:
+            click.echo(_summary(verdict))
+        return FOUND if verdict.differs else FAILED if verdict.open else DONE
+
+    sys.exit(attempt(job, before, f"{before} and {after}"))
+
+
+def _table(verdict) -> None:
+    from tabulate import tabulate
+
+    headers = ["replaced", "blob", "values", "largest difference", "at", "expected", "found", ""]
+    rows = [
+        [one.region, one.blob, f"{one.values:,}", f"{one.largest.size:.3g}", _place(one), f"{one.largest.expected:.6g}",
+         f"{one.largest.found:.6g}", "equal" if one.equal else "DIFFERS"]
+        for one in verdict.comparisons
+    ]
+    if rows:
+        click.echo(tabulate(rows, headers, disable_numparse=True))
+
+
+def _place(comparison) -> str:
+    return ",".join(map(str, comparison.largest.place))
+
+
+def _summary(verdict) -> str:
+    values = sum(one.values for one in verdict.comparisons)
+    what = "differs" if verdict.differs else "not all compared" if verdict.open else "equal"
+    return f"{what}: {len(verdict.comparisons)} blobs, {values:,} values, engine {verdict.engine}"
+
+
+def _dictionary(verdict) -> Dict[str, Any]:
+    return {
+        "engine": verdict.engine,
+        "equal": verdict.equal,
+        "comparisons": [
+            {"replaced": one.region, "blob": one.blob, "values": one.values, "difference": _finite(one.largest.size),
+             "at": list(one.largest.place), "expected": _finite(one.largest.expected),
+             "found": _finite(one.largest.found), "limit": one.limit, "equal": one.equal}
+            for one in verdict.comparisons
+        ],
+        "findings": list(verdict.findings),
+        "not_compared": list(verdict.open),
+        "notes": list(verdict.notes),
+    }
+
+
+def _finite(value: float) -> Optional[float]:
+    """JSON has no infinity and no NaN."""
+    return value if value - value == 0 else None
