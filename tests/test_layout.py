@@ -18,8 +18,8 @@ PACKAGE = PROJECT / "prototools"
 FLOORS = (
     ("errors",),
     ("prototext", "resize", "schema", "files"),
-    ("blocks", "net", "netspec", "reference", "realcaffe", "shapes"),
-    ("lowerings", "dialects", "engines"),
+    ("blocks", "net", "netspec", "reference", "realcaffe", "shapes", "weights"),
+    ("lowerings", "dialects", "engines", "regions"),
     ("placement", "rewrite", "report", "verify", "upsample", "corpus"),
     ("cli",),
 )
@@ -90,7 +90,7 @@ def test_every_package_is_packed() -> None:
     }
 
 
-HEAVY = ("google", "numpy", "jinja2", "tabulate", "difflib", "json")
+HEAVY = ("google", "numpy", "jinja2", "tabulate", "json")
 
 
 @pytest.mark.parametrize("options", [["-o", "{out}"], ["--in-place"], ["--check"]], ids=lambda o: o[0])
