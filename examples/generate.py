@@ -10,7 +10,9 @@ from __future__ import annotations
 import os
 from typing import Any, Callable, Dict, List, Tuple
 
-from prototools import NetSpec, layers as L, params as P, parse
+from prototools import NetSpec, parse
+from prototools import layers as L
+from prototools import params as P
 from prototools.prototext import Style, write_fields
 
 HERE = os.path.dirname(os.path.abspath(__file__))

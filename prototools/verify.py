@@ -11,7 +11,8 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 
 import numpy as np
 
-from prototools import engines, weights as caffemodel
+from prototools import engines
+from prototools import weights as caffemodel
 from prototools.dialects import TYPES, UNREAD_TYPES
 from prototools.dialects.shapes import infer_custom
 from prototools.errors import EngineError, PrototoolsError

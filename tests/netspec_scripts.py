@@ -192,7 +192,7 @@ def random_nets(caffe):
         rng = random.Random(seed)
         n, tops = caffe.NetSpec(), []
         tops.append(caffe.layers.Input(shape=dict(dim=[1, seed])))
-        for step in range(rng.randint(1, 25)):
+        for _ in range(rng.randint(1, 25)):
             bottoms = [rng.choice(tops) for _ in range(rng.choice([0, 1, 1, 1, 2, 3]))]
             settings = {}
             if bottoms and rng.random() < 0.3:

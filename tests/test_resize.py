@@ -5,7 +5,8 @@ from __future__ import annotations
 from fractions import Fraction as F
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from prototools.resize import (
     ALIGN_CORNERS,

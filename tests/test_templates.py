@@ -8,7 +8,8 @@ import jinja2
 import pytest
 from google.protobuf import text_format
 
-from prototools import NetSpec, layers as L, schema, upsample
+from prototools import NetSpec, schema, upsample
+from prototools import layers as L
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from prototools import NetSpec, layers as L, params as P, upsample
+from prototools import NetSpec, upsample
+from prototools import layers as L
+from prototools import params as P
 from prototools.lowerings.request import Refused
 from prototools.rewrite import rewrite
 from prototools.upsample import UpsampleError
@@ -133,6 +135,7 @@ def test_same_blocks_as_the_rewriter(fields: str, settings) -> None:
 
 def parsed(text: str):
     from google.protobuf import text_format
+
     from prototools import schema
 
     return text_format.Parse(text, schema.message("NetParameter")())

@@ -128,7 +128,8 @@ def test_the_place_is_told(engine: str) -> None:
 
 #: Differences that need no run, and a part of the sentence.
 FINDINGS = [
-    pytest.param(lambda text: text.replace('top: "up"', 'top: "out"'), "'up' is an output of the first", id="a top renamed"),
+    pytest.param(lambda text: text.replace('top: "up"', 'top: "out"'), "'up' is an output of the first",
+                 id="a top renamed"),
     pytest.param(lambda text: text + 'layer { name: "n" type: "ReLU" bottom: "up" top: "n" }', "second network only",
                  id="a layer too many"),
     pytest.param(lambda text: text[: text.index("layer", 20)], "first network only", id="a layer lost"),
@@ -212,8 +213,8 @@ def test_weights_of_real_caffe(tmp_path: Path, caffe) -> None:
     """A caffemodel that Caffe saved is read as Caffe wrote it."""
     from prototools.realcaffe import run_net
 
-    text = data(3) + 'layer { name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param { num_output: 5 ' \
-        'kernel_size: 3 weight_filler { type: "xavier" } } }'
+    text = data(3) + 'layer { name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param { ' \
+        'num_output: 5 kernel_size: 3 weight_filler { type: "xavier" } } }'
     path = tmp_path / "w.caffemodel"
     result = run_net(text, installation=caffe, return_params=True, save=path)
     found = weights.read(str(path))["c"]
@@ -239,10 +240,12 @@ def test_fingerprint() -> None:
         return fingerprint(Net(text.encode()).layers[0].message)
 
     one = mark('layer { name: "a" type: "ReLU" bottom: "x" top: "y" relu_param { negative_slope: 0.1 } }')
-    assert one == mark("layer {\n  type: 'ReLU' # c\n  name: 'a'\n bottom: 'x', top: 'y' relu_param < negative_slope: 0.1 > }")
+    assert one == mark("layer {\n  type: 'ReLU' # c\n  name: 'a'\n bottom: 'x', top: 'y' "
+                       "relu_param < negative_slope: 0.1 > }")
     for other in ('layer { name: "a" type: "ReLU" bottom: "x" top: "y" }',
                   'layer { name: "a" type: "ReLU" bottom: "x" top: "y" relu_param { negative_slope: 0.2 } }',
-                  'layer { name: "a" type: "ReLU" bottom: "x" bottom: "x" top: "y" relu_param { negative_slope: 0.1 } }'):
+                  'layer { name: "a" type: "ReLU" bottom: "x" bottom: "x" top: "y" '
+                  "relu_param { negative_slope: 0.1 } }"):
         assert one != mark(other)
 
 

@@ -14,7 +14,7 @@ from typing import List
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
-KEPT = ("setup.cfg", "setup.py", "README.md", "LICENSE", "pyproject.toml", "MANIFEST.in", "prototools", "proto", "templates")
+KEPT = ("setup.cfg", "setup.py", "README.md", "LICENSE", "prototools", "proto", "templates")
 
 NET = """layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 9 dim: 9 } } }
 layer { name: "up" type: "Interp" bottom: "data" top: "up" interp_param { zoom_factor: 2 } }
@@ -30,7 +30,7 @@ n.up = upsample.bilinear(n.data, 2, 3)
 print(n.to_proto().layer[1].convolution_param.kernel_size[0], prototools.__version__)
 import os
 root = os.path.dirname(prototools.__file__)
-print(os.path.isfile(os.path.join(root, "templates", "upsample.j2")), os.path.isfile(os.path.join(root, "proto", "caffe.proto")))
+print(all(os.path.isfile(os.path.join(root, *p)) for p in (("templates", "upsample.j2"), ("proto", "caffe.proto"))))
 """
 
 

@@ -32,7 +32,7 @@ class LazyGroup(click.Group):
         """One command by name."""
         if name not in COMMANDS:
             return None
-        return getattr(importlib.import_module(f"prototools.cli.{name}"), "command")
+        return importlib.import_module(f"prototools.cli.{name}").command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in `--help`, without importing any command."""

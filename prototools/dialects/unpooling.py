@@ -18,7 +18,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Tuple
 
-from prototools.dialects.reading import Context, Dialect, Reading, only, positive, require_bottoms, some
+from prototools.dialects.reading import Context, Dialect, Reading, only, require_bottoms, some
 from prototools.dialects.unpool import mask_of
 from prototools.dialects.upsample import repeated
 from prototools.lowerings.request import Refused
