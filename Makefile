@@ -20,7 +20,7 @@ convert: $(EXAMPLES:examples/%.prototxt=$(BUILD)/%.prototxt)  ## rewrite the net
 
 $(BUILD)/%.prototxt: examples/%.prototxt $(VENV)/installed $(SOURCES)
 	@mkdir -p $(@D)
-	@$(BIN)/prototools rewrite $< -o $@
+	@$(BIN)/prototools rewrite --quiet $< -o $@
 
 test: $(VENV)/tested-with caffe  ## install what the tests need, set up real Caffe, run the tests
 	$(BIN)/python -m pytest $(ARGS)

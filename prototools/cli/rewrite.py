@@ -8,7 +8,7 @@ from typing import List, Optional, Tuple
 import click
 
 from prototools import files
-from prototools.cli.verdict import DONE, FOUND, each, say, shape_option
+from prototools.cli.verdict import DONE, FOUND, each, many, say, shape_option
 from prototools.rewrite import Result, rewrite
 
 
@@ -30,7 +30,7 @@ from prototools.rewrite import Result, rewrite
 @click.option("--partial", is_flag=True,
               help="Write what could be done although some layer was refused.")
 @click.option("--report", metavar="FILE.json", help="Write what was done to every layer.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing about layers that were rewritten.")
+@click.option("-q", "--quiet", is_flag=True, help="Say one line for each file, not one for each layer.")
 def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: bool, check: bool,
             shapes, dialects, lowering, filler_safe, accept, partial, report, quiet) -> None:
     """Replace the custom resize layers of NET by stock Caffe layers that compute the same numbers.
@@ -89,10 +89,12 @@ def _report(path: str, result: Result) -> dict:
 
 
 def _comment(path: str, result: Result, quiet: bool) -> None:
-    """A line for each layer on standard error, refusals always."""
+    """A line for each layer on standard error, or one for the file; refusals always."""
+    if quiet:
+        say(f"{path}: {many(len(result.changes), 'layer')} rewritten, {len(result.refusals)} refused")
     for change in () if quiet else result.changes:
         say(f"{path}:{change.line}: {change.layer}: {change.type} ({change.dialect}: "
-            f"{change.computes}) -> {change.lowering}, {len(change.new_layers)} layers, "
+            f"{change.computes}) -> {change.lowering}, {many(len(change.new_layers), 'layer')}, "
             f"{change.certificate}")
     for change in result.changes:
         if change.newer_filler and not quiet:

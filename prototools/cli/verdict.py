@@ -17,6 +17,11 @@ def say(message: str) -> None:
     click.echo(message, err=True)
 
 
+def many(count: int, thing: str) -> str:
+    """A number of things: `1 layer`, `2 layers`."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
 def explain(error: PrototoolsError, path: str) -> str:
     """An error as the user reads it: with its file, and with the line and a caret where it has a place."""
     if isinstance(error, ProtoTextError):

@@ -37,6 +37,9 @@ class Choices(NamedTuple):
     accept_border: bool = False
 
 
+NO_WISHES = Choices()
+
+
 class Lowered(NamedTuple):
     """The block that was chosen, its certificate and cost, and the blocks that were not."""
 
@@ -50,7 +53,7 @@ class Lowered(NamedTuple):
 NOMINAL = 32
 
 
-def lower(request: Request, choices: Choices = Choices()) -> Lowered:
+def lower(request: Request, choices: Choices = NO_WISHES) -> Lowered:
     """The block for a request.
 
     Raises `Refused` where no lowering is exact, with the reason of the last one that came near.
