@@ -2,7 +2,7 @@
 
 The view is thin. It reads names and wires from the tree, changes nothing and decodes no parameter
 before somebody asks. Layers of the current form (`layer`), of the old form (`layers`, "V1") and of
-the oldest (`layers { layer { } }`, "V0") look alike, with the type in its current spelling.
+the oldest (`layers { layer { } }`, "V0") look alike; V1's types are given in their current spelling.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ class Layer:
     """One layer of any form: its wires, its rules, and the message it was read from.
 
     `type` is the current spelling (`Convolution`) wherever Caffe knows the type; a fork's V1 name
-    stays as it is written (`INTERP`). `version` is 2 for `layer`, 1 for `layers`, 0 for V0.
+    stays as it is written (`INTERP`), and so do V0's (`conv`), whose parameters lie elsewhere.
+    `version` is 2 for `layer`, 1 for `layers`, 0 for V0.
     """
 
     __slots__ = ("message", "version", "name", "type", "bottoms", "tops")
