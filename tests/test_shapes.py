@@ -161,6 +161,8 @@ PARTIAL = [
      'global_pooling: true } }', {}, "p", (None, None, 1, 1)),
     (INPUT + 'layer { name: "i" type: "Interp" bottom: "data" top: "i" interp_param { zoom_factor: 2 } }', {},
      "i", (2, 3, 17, 21)),
+    (INPUT + 'layer { name: "b" type: "BN" bottom: "data" top: "b" } ' + CONV.replace("data", "b"), {}, "c", (2, 7, 9, 11)),
+    (INPUT + CONV.replace("Convolution", "DepthwiseConvolution"), {}, "c", (2, 7, 9, 11)),
     ('input: "data" layer { name: "i" type: "Interp" bottom: "data" top: "i" interp_param { height: 5 width: 6 } }',
      {}, "i", (None, None, 5, 6)),
 ]
