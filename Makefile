@@ -11,7 +11,7 @@ SOURCES  := $(shell find prototools -name '*.py')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help convert test caffe lint examples proto corpus-report clean
+.PHONY: help convert test caffe lint docs examples proto corpus-report clean
 
 help:  ## list the goals
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -31,6 +31,9 @@ caffe: $(VENV)/installed  ## set up real Caffe for the tests, without root and w
 
 lint: $(VENV)/linted-with  ## check the style of the code
 	$(BIN)/ruff check .
+
+docs: $(VENV)/installed  ## write the pages that come from docstrings again
+	$(BIN)/python docs/generate.py
 
 examples: $(VENV)/installed  ## generate the networks under examples/ again
 	$(BIN)/python examples/generate.py

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from prototools import upsample
     from prototools.netspec import NetSpec, layers, params, to_proto
     from prototools.prototext import parse
-    from prototools.rewrite import rewrite
+    from prototools.rewriter import rewrite
 
 __version__ = "0.1.0"
 
@@ -24,7 +24,7 @@ _HOMES = {
     "params": "prototools.netspec",
     "to_proto": "prototools.netspec",
     "parse": "prototools.prototext",
-    "rewrite": "prototools.rewrite",
+    "rewrite": "prototools.rewriter",
     "upsample": "prototools",
 }
 

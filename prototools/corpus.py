@@ -15,7 +15,7 @@ from typing import Dict, Iterator, List, NamedTuple, Tuple
 from prototools.dialects import TYPES, UNREAD_TYPES
 from prototools.errors import PrototoolsError
 from prototools.files import read
-from prototools.rewrite import Result, rewrite
+from prototools.rewriter import Result, rewrite
 
 
 class Outcome(NamedTuple):

@@ -13,7 +13,7 @@ from prototools.dialects.shapes import infer_custom
 from prototools.errors import PrototoolsError
 from prototools.net import Net
 from prototools.realcaffe import NetCase, NetResult, run_nets
-from prototools.rewrite import rewrite
+from prototools.rewriter import rewrite
 from prototools.shapes import STOCK_TYPES
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from prototools.realcaffe import NetCase, NetResult, run_nets
-from prototools.rewrite import rewrite
+from prototools.rewriter import rewrite
 
 #: The families that are rewritten; the others of the file belong to dialects still to come.
 FAMILIES = ("interp_", "upsample_", "unpool_")

@@ -9,7 +9,7 @@ from typing import Dict, List
 import numpy as np
 import pytest
 
-from prototools.rewrite import rewrite
+from prototools.rewriter import rewrite
 
 GOLDEN = Path(__file__).resolve().parents[2] / "shared" / "golden"
 

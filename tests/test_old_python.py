@@ -18,7 +18,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 REWRITE = """
 import json, sys
-from prototools.rewrite import rewrite
+from prototools.rewriter import rewrite
 found = []
 for text, options in json.load(open(sys.argv[1] if len(sys.argv) > 1 else {cases!r})):
     given = {{blob: tuple(dims) for blob, dims in options.pop("shapes").items()}}
@@ -38,7 +38,7 @@ print(json.dumps(as_dictionary(net, infer(net))))
 VERIFY = """
 import sys
 print(sys.version_info[:2])
-from prototools.rewrite import rewrite
+from prototools.rewriter import rewrite
 from prototools.verify import verify
 text = open({path!r}, "rb").read()
 verdict = verify(text, rewrite(text).text)
@@ -76,7 +76,7 @@ layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim:
 layer { name: "conv" type: "Convolution" bottom: "data" top: "conv" convolution_param { num_output: 4 kernel_size: 1 } }
 layer { name: "up" type: "Interp" bottom: "conv" top: "up" interp_param { zoom_factor: 2 } }
 '''
-    from prototools.rewrite import rewrite
+    from prototools.rewriter import rewrite
 
     trained = [np.random.RandomState(0).rand(4, 3, 1, 1).astype(np.float32), np.ones(4, np.float32)]
     path = tmp_path / "fork.caffemodel"

@@ -16,7 +16,7 @@ import pytest
 from prototools.dialects.shapes import infer_custom
 from prototools.net import Net, NetState
 from prototools.prototext import parse
-from prototools.rewrite import Result, rewrite
+from prototools.rewriter import Result, rewrite
 
 CASES = Path(__file__).parent / "rewrite"
 

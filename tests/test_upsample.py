@@ -11,7 +11,7 @@ from prototools import NetSpec, upsample
 from prototools import layers as L
 from prototools import params as P
 from prototools.lowerings.request import Refused
-from prototools.rewrite import rewrite
+from prototools.rewriter import rewrite
 from prototools.upsample import UpsampleError
 
 ARTICLE = '''layer {

@@ -15,7 +15,7 @@ from prototools.cli import main
 from prototools.errors import EngineError, ProtoTextError
 from prototools.net import Net
 from prototools.regions import fingerprint, regions
-from prototools.rewrite import rewrite
+from prototools.rewriter import rewrite
 from prototools.verify import VerifyError, largest, patterns, verify
 
 ENGINES = ["reference", "caffe", "opencv"]

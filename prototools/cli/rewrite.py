@@ -9,7 +9,7 @@ import click
 
 from prototools import files
 from prototools.cli.verdict import DONE, FOUND, each, many, say, shape_option
-from prototools.rewrite import Result, rewrite
+from prototools.rewriter import Result, rewrite
 
 
 @click.command()
