@@ -58,7 +58,7 @@ class Block:
     """Stock layers that together take the place of one custom layer.
 
     `newer_filler` marks a bilinear filler whose kernel Caffe 1.0 and older fill wrongly.
-    `conditions` are sentences about sizes that Caffe itself enforces when it loads the block.
+    `conditions` are sentences about sizes that the file does not tell and the block relies on.
     """
 
     lowering: str

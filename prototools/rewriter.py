@@ -118,6 +118,15 @@ def _known(what: str, given: Iterable[str], names: Iterable[str]) -> None:
             raise ValueError(f"{what} must be one of {', '.join(names)}, but is {name}{hint}")
 
 
+class _Answer(NamedTuple):
+    """What one state of a net makes of a custom layer."""
+
+    dialect: str
+    reading: Reading
+    request: Request
+    lowered: Lowered
+
+
 class _Run:
     """One pass over one net: the states it has, and what was decided for each custom layer."""
 
@@ -156,32 +165,36 @@ class _Run:
     def _decide(self, layer: Layer) -> None:
         """Replace a layer if all states agree on one exact block; refuse it otherwise."""
         try:
-            self._accept(layer, *self._agreed(layer))
+            self._accept(layer, self._agreed(layer))
         except Refused as error:
             self._refuse(layer, error)
 
-    def _agreed(self, layer: Layer) -> Tuple[Context, str, Reading, Lowered]:
-        """What every state in which the layer stands makes of it."""
-        found: List[Tuple[Context, str, Reading, Lowered]] = []
-        for net, shapes in self.states:
-            if layer in net:
-                context = Context(layer, shapes.bottoms(layer), net)
-                found.append((context, *self._lowered(context, shapes)))
+    def _agreed(self, layer: Layer) -> _Answer:
+        """A block that is exact in every state in which the layer stands."""
+        found = [
+            self._lowered(Context(layer, shapes.bottoms(layer), net), shapes)
+            for net, shapes in self.states if layer in net
+        ]
         if not found:
             raise Refused("no phase, level or stage of the file contains it")
-        if any(other[3].block.layers != found[0][3].block.layers for other in found):
-            raise Refused("its phases need different blocks, because their sizes differ")
-        return found[0]
+        if all(other.lowered.block.layers == found[0].lowered.block.layers for other in found):
+            return found[0]
+        # Where little is known the block relies on little, and may serve where more is known.
+        for one in found:
+            if all(lowerings.certify(one.lowered.block, other.request).exact for other in found):
+                return one
+        raise Refused("its phases need different blocks, because their sizes differ")
 
-    def _lowered(self, context: Context, shapes: Inference) -> Tuple[str, Reading, Lowered]:
+    def _lowered(self, context: Context, shapes: Inference) -> _Answer:
         try:
             dialect, reading = dialects.read(context, self.wanted)
             request = request_for(context, reading, shapes)
-            return dialect.name, reading, lowerings.lower(request, self.choices)
+            return _Answer(dialect.name, reading, request, lowerings.lower(request, self.choices))
         except Refused as error:
             raise _with_help(error, context, shapes) from None
 
-    def _accept(self, layer: Layer, context: Context, dialect: str, reading: Reading, lowered: Lowered):
+    def _accept(self, layer: Layer, answer: _Answer) -> None:
+        _, reading, _, lowered = answer
         unread = _left_unread(layer, reading, [net for net, _ in self.states])
         placement = place(layer, lowered.block, self.taken, unread)
         self.taken.update(placement.names)
@@ -189,7 +202,7 @@ class _Run:
         line, _ = place_of(self.document.data, layer.message.start)
         self.changes.append(
             Change(
-                layer.name, layer.type, line, dialect, str(reading.computes), lowered.block.lowering,
+                layer.name, layer.type, line, answer.dialect, str(reading.computes), lowered.block.lowering,
                 tuple(placement.layer_names), lowered.certificate, lowered.cost,
                 lowered.block.newer_filler, reading.notes + lowered.block.conditions, lowered.others,
             )

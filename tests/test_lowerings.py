@@ -256,6 +256,24 @@ UNPOOLS = [
 ]
 
 
+#: Sizes that only the layer's own fields tell: request, Slices, Crops, the condition.
+RELYING = [
+    pytest.param(unpool(2, 2, 0, UNKNOWN, UNKNOWN, (Given(8), Given(6))), 0, 0, "8 x 6", id="given, even"),
+    pytest.param(unpool(2, 2, 0, UNKNOWN, UNKNOWN, (Given(7), Given(9))), 2, 1, "7 x 9", id="given, odd"),
+    pytest.param(unpool(2, 2, 0, UNKNOWN, (4, 3), (Given(7), Given(6))), 1, 1, "7 x 6", id="given, data known"),
+    pytest.param(unpool(2, 2, 0, UNKNOWN, UNKNOWN, (Times(2, 1), Times(2))), 0, 2, "2, less 1", id="pad_out"),
+]
+
+
+@pytest.mark.parametrize("asked, slices, crops, condition", RELYING)
+def test_unpool_that_relies(asked: UnpoolRequest, slices: int, crops: int, condition: str) -> None:
+    """The mask is cut to the size the layer says, so that Caffe refuses to load any other."""
+    lowered = lower(asked)
+    assert lowered.certificate.exact
+    assert (types(lowered.block).count("Slice"), types(lowered.block).count("Crop")) == (slices, crops)
+    assert len(lowered.block.conditions) == 1 and condition in lowered.block.conditions[0]
+
+
 @pytest.mark.parametrize("asked, layers, crops", UNPOOLS)
 def test_unpool(asked: UnpoolRequest, layers: int, crops: int) -> None:
     """The mask is compared as often as windows can overlap, and the block is exact."""
@@ -274,7 +292,13 @@ UNPOOLS_REFUSED = [
         unpool(2, 2, 0, (7, 7), (4, 4), (Times(2, 1),) * 2, version=1), "V1", id="V1 has no Crop"
     ),
     pytest.param(
-        unpool(2, 2, 0, UNKNOWN, UNKNOWN, (Given(9),) * 2), "must be known", id="given size, unknown pool"
+        unpool(3, 2, 0, UNKNOWN, UNKNOWN, (Given(9),) * 2), "must be known", id="overlapping, unknown pool"
+    ),
+    pytest.param(
+        unpool(2, 2, 0, UNKNOWN, UNKNOWN, (Times(3),) * 2), "must be known", id="a factor that is no stride"
+    ),
+    pytest.param(
+        unpool(2, 2, 0, UNKNOWN, (6, 6), (Given(9),) * 2), "must be known", id="given size, another data"
     ),
     pytest.param(
         unpool(2, 2, 0, (8192, 8192), (4096, 4096), (Times(2),) * 2), "2\\^24", id="indices past floats"

@@ -96,6 +96,9 @@ def _comment(path: str, result: Result, quiet: bool) -> None:
         say(f"{path}:{change.line}: {change.layer}: {change.type} ({change.dialect}: "
             f"{change.computes}) -> {change.lowering}, {many(len(change.new_layers), 'layer')}, "
             f"{change.certificate}")
+    for change in () if quiet else result.changes:
+        for note in change.notes:
+            say(f"{path}:{change.line}: {change.layer}: {note}")
     for change in result.changes:
         if change.newer_filler and not quiet:
             say(f"{path}:{change.line}: {change.layer}: its bilinear filler needs a Caffe newer than "

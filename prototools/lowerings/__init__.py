@@ -58,10 +58,12 @@ def lower(request: Request, choices: Choices = NO_WISHES) -> Lowered:
 
     Raises `Refused` where no lowering is exact, with the reason of the last one that came near.
     """
+    if isinstance(request, UnpoolRequest):
+        request = request.assume()
     (blocks, refusal), nearest = _proposed(request, choices), ""
     ranked = sorted(((_rank(block, request), block) for block in blocks), key=lambda pair: pair[0])
     for number, (_, block) in enumerate(ranked):
-        certificate = _certify(block, request)
+        certificate = certify(block, request)
         if certificate.exact or choices.accept_border and border_only(certificate):
             others = tuple(_other(other, request) for _, other in ranked[:number] + ranked[number + 1 :])
             return Lowered(block, certificate, _cost(block, request), others)
@@ -109,9 +111,10 @@ def _cost(block: Block, request: Request) -> Cost:
     return cost(block, request.bottom, request.channels or 1, {request.bottom: (height, width)})
 
 
-def _certify(block: Block, request: Request) -> Certificate:
+def certify(block: Block, request: Request) -> Certificate:
+    """How a block compares with a request, in exact arithmetic."""
     if isinstance(request, UnpoolRequest):
-        return certify_unpool(block, request)
+        return certify_unpool(block, request.assume())
     return certify_resize(block, request)
 
 

@@ -106,13 +106,16 @@ def _pooled_sizes(request: UnpoolRequest, number: int) -> List[Tuple[int, int]]:
     pooled, rows, step = request.origin.rows[number], request.rows[number], request.origin.stride[number]
     if pooled is not None and rows is not None:
         return [(pooled, rows)]
-    return [(step * count, count) for count in range(1, 9)]
+    less = getattr((request.unpool.height, request.unpool.width)[number], "less", 0)
+    return [(step * count - less, count) for count in range(1, 9)]
 
 
 def _unpool_words(request: UnpoolRequest, number: int, sizes: List[Tuple[int, int]]) -> str:
     if len(sizes) == 1:
         return f"{sizes[0][1]} -> {sizes[0][0]}"
-    return f"every multiple of {request.origin.stride[number]}, checked to {sizes[-1][0]}"
+    step = request.origin.stride[number]
+    less = step * sizes[0][1] - sizes[0][0]
+    return f"every multiple of {step}{f' less {less}' if less else ''}, checked to {sizes[-1][0]}"
 
 
 def _unpool_differences(
@@ -158,8 +161,8 @@ def _targets(block: Block, kind: str, number: int, request: UnpoolRequest) -> Li
     if Local(f"{kind}0_crop") in tops:
         step = counts[1] if number == 0 else 1
         return [Local(f"{kind}{i * step}_crop") for i in range(counts[number])]
-    whole = Local(f"{kind}_crop")
-    return [whole if whole in tops else Local(f"{kind}_repeated")]
+    cuts = [Local(f"{kind}_{name}") for name in ("cut_w", "cut_h", "crop")]
+    return [next((cut for cut in cuts if cut in tops), Local(f"{kind}_repeated"))]
 
 
 def _includes(seen: List[List[int]], wanted: List[int]) -> bool:

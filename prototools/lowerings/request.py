@@ -8,7 +8,7 @@ from typing import List, NamedTuple, Optional, Tuple
 
 from prototools.blocks import Local, StockLayer, pooling, silence, slicing
 from prototools.errors import PrototoolsError
-from prototools.resize import ALIGN_CORNERS, Axis, Resize, Times, Unpool, Zoomed
+from prototools.resize import ALIGN_CORNERS, Axis, Given, Resize, Times, Unpool, Zoomed
 
 #: Height and width; None where a size is not known.
 Rows = Tuple[Optional[int], Optional[int]]
@@ -93,10 +93,10 @@ class ResizeRequest:
     ) -> List[StockLayer]:
         """Slice where that can be, because it only copies; Crop where it cannot."""
         if self.may_silence and not (crop[1] and rows is None):
-            return _sliced(blob, kept, axis, crop, rows)
+            return sliced(blob, kept, axis, crop, rows)
         if self.version < 2:
             raise Refused(f"{blob}: {UNKNOWN_SIZE} to cut {crop[1]} rows from its end", blob)
-        return _cropped(blob, kept, axis, crop)
+        return cropped(blob, kept, axis, crop)
 
 
 def sampler(axis: Axis, rows: Optional[int], bottom: str) -> Sampler:
@@ -138,7 +138,7 @@ def _crop(axis: Axis, rows: Optional[int]) -> Tuple[int, int]:
     return first, last
 
 
-def _sliced(
+def sliced(
     blob: str, kept: Local, axis: int, crop: Tuple[int, int], rows: Optional[int]
 ) -> List[StockLayer]:
     """A Slice that keeps the middle, and a Silence for the rest."""
@@ -152,7 +152,7 @@ def _sliced(
     ]
 
 
-def _cropped(blob: str, kept: Local, axis: int, crop: Tuple[int, int]) -> List[StockLayer]:
+def cropped(blob: str, kept: Local, axis: int, crop: Tuple[int, int]) -> List[StockLayer]:
     """A Crop to the size of a Pooling that is as much smaller: no size need be known."""
     letter, short = "hw"[axis], Local(f"shorter_{'hw'[axis]}")
     kernel, offset = [1, 1], [0, 0]
@@ -185,7 +185,8 @@ class PoolOrigin(NamedTuple):
 class UnpoolRequest:
     """A scatter by mask to build, with the pooling layer that the mask comes from.
 
-    `version` and `may_silence` are those of `ResizeRequest`.
+    `version` and `may_silence` are those of `ResizeRequest`. `assumed` says that the sizes are those
+    which the layer itself writes, because nothing else in the net tells them.
     """
 
     unpool: Unpool
@@ -196,9 +197,28 @@ class UnpoolRequest:
     origin: PoolOrigin
     version: int = 2
     may_silence: bool = True
+    assumed: bool = False
 
     def need_channels(self) -> int:
         """The number of channels, or the refusal that names the blob."""
         if self.channels is None:
             raise Refused(f"{self.data}: {UNKNOWN_CHANNELS}", self.data)
         return self.channels
+
+    def assume(self) -> UnpoolRequest:
+        """The request with unknown sizes taken from the size that the layer writes, where it does.
+
+        The fork's layer means nothing unless that is the size which was pooled: indices count in
+        its plane. So where the net does not tell, the block may rely on it, if it fails to load
+        where it is not so.
+        """
+        sizes = (self.unpool.height, self.unpool.width)
+        apart = self.origin.kernel == self.origin.stride and self.origin.pad == (0, 0)
+        given = all(isinstance(size, Given) for size in sizes)
+        if not (apart and given and self.may_silence and None in self.origin.rows):
+            return self
+        pooled = tuple(size(0) for size in sizes)
+        rows = tuple(-(-size // step) for size, step in zip(pooled, self.origin.stride))
+        if any(known not in (None, needed) for known, needed in zip(self.rows, rows)):
+            return self
+        return replace(self, rows=rows, origin=self.origin._replace(rows=pooled), assumed=True)

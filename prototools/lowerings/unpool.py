@@ -32,7 +32,7 @@ from prototools.blocks import (
     power,
     silence,
 )
-from prototools.lowerings.request import UNKNOWN_SIZE, Refused, UnpoolRequest
+from prototools.lowerings.request import UNKNOWN_SIZE, Refused, UnpoolRequest, cropped, sliced
 from prototools.resize import Times
 
 NAME = "unpool"
@@ -54,11 +54,11 @@ def _require(request: UnpoolRequest) -> None:
     origin, unpool = request.origin, request.unpool
     if request.version < 2 and not _whole(request):
         raise Refused("a V1 file has no Crop layer to cut the repeated mask with; upgrade it first")
-    for name, size, rows, pooled in zip(
-        ("height", "width"), (unpool.height, unpool.width), request.rows, origin.rows
+    for name, size, rows, pooled, step in zip(
+        ("height", "width"), (unpool.height, unpool.width), request.rows, origin.rows, origin.stride
     ):
         if pooled is None or rows is None:
-            if isinstance(size, Times) and size.less == 0:
+            if isinstance(size, Times) and size.factor == step and (size.less == 0 or request.version == 2):
                 continue
             raise Refused(f"{origin.blob}: {UNKNOWN_SIZE}", origin.blob)
         if size(rows) != pooled:
@@ -72,15 +72,35 @@ def _require(request: UnpoolRequest) -> None:
 
 def _whole(request: UnpoolRequest) -> bool:
     """Whether repeating by the stride gives the pooled size without a cut."""
-    pairs = zip(request.rows, request.origin.rows, request.origin.stride)
-    return all(None in (rows, pooled) or rows * step == pooled for rows, pooled, step in pairs)
+    return _excess(request) == (0, 0)
+
+
+def _excess(request: UnpoolRequest) -> Tuple[int, int]:
+    """The rows and columns by which the repeated mask is larger than the plane."""
+    sizes = (request.unpool.height, request.unpool.width)
+    triples = zip(sizes, request.rows, request.origin.rows, request.origin.stride)
+    height, width = (
+        getattr(size, "less", 0) if None in (rows, pooled) else rows * step - pooled
+        for size, rows, pooled, step in triples
+    )
+    return height, width
+
+
+def _told(request: UnpoolRequest) -> bool:
+    """Whether the net itself tells every size, or the layer's own word must do."""
+    return not request.assumed and None not in request.rows + request.origin.rows
 
 
 def _conditions(request: UnpoolRequest) -> Tuple[str, ...]:
+    if request.assumed:
+        return (f"{request.origin.blob}: height and width must be {' x '.join(map(str, request.origin.rows))}",)
     if None not in request.rows + request.origin.rows:
         return ()
-    steps = " and ".join(map(str, dict.fromkeys(request.origin.stride)))
-    return (f"{request.origin.blob}: height and width must be multiples of {steps}",)
+    words = [
+        f"{name} must be a multiple of {step}" + (f", less {excess}" if excess else "")
+        for name, step, excess in zip(("height", "width"), request.origin.stride, _excess(request))
+    ]
+    return (f"{request.origin.blob}: {', '.join(words)}",)
 
 
 def _ramp(request: UnpoolRequest) -> List[StockLayer]:
@@ -113,7 +133,10 @@ def _apart(request: UnpoolRequest) -> Block:
         repeated = Local(f"{kind}_repeated")
         repeat = deconvolution(f"{kind}_deconv", bottom, repeated, channels, step, step, value=1)
         layers.append(_without_gradient(repeat, request) if kind == "mask" else repeat)
-        if _crops(request):
+        if kind == "mask" and not _told(request) and not _whole(request):
+            repeated, cut = _cut_to_plane(repeated, request)
+            layers += cut
+        elif _crops(request):
             repeated, cut = _cropped(kind, repeated, (0, 0))
             layers.append(cut)
         blobs.append(repeated)
@@ -129,6 +152,22 @@ def _cropped(role: str, blob: str, offsets: Sequence[int]) -> Tuple[Local, Stock
     if any(offsets):
         settings["offset"] = list(offsets)
     return top, StockLayer("Crop", f"{role}_crop", (blob, Local("plane")), (top,), {"crop_param": settings})
+
+
+def _cut_to_plane(blob: str, request: UnpoolRequest) -> Tuple[str, List[StockLayer]]:
+    """Cut to the size that the layer says, and not to the plane's.
+
+    Where the plane has another size the ramp does not fit the mask, and Caffe refuses to load.
+    """
+    layers: List[StockLayer] = []
+    for axis, excess in enumerate(_excess(request)):
+        if excess:
+            kept, rows = Local(f"mask_cut_{'hw'[axis]}"), request.rows[axis]
+            cut = cropped if rows is None else sliced
+            repeated = () if rows is None else (rows * request.origin.stride[axis],)
+            layers += cut(blob, kept, axis, (0, excess), *repeated)
+            blob = kept
+    return blob, layers
 
 
 def _keep(role: str, mask: str, shift: int) -> List[StockLayer]:
