@@ -6,7 +6,8 @@ import os
 import stat
 import sys
 import tempfile
-from typing import Optional
+from contextlib import contextmanager
+from typing import IO, Iterator, Optional
 
 from prototools.errors import PrototoolsError
 
@@ -30,48 +31,72 @@ def read(path: str) -> bytes:
 
 
 def write(path: str, data: bytes) -> bool:
-    """Write a file whole or not at all; true where it changed.
+    """Write a file as `replacing` does; true where it changed."""
+    with replacing(path) as out:
+        out.write(data)
+    return out.changed
+
+
+class Replacement:
+    """A file in the making: `write` to it; `changed` says in the end whether the target is another now."""
+
+    def __init__(self, file: IO[bytes]):
+        self.file = file
+        self.write = file.write
+        self.changed = True
+
+
+@contextmanager
+def replacing(path: str) -> Iterator[Replacement]:
+    """Write a file whole or not at all.
 
     The bytes go to a temporary file beside the target, are synced, and take its name.
     A target with these bytes already is not touched, so Make's times stay true.
-    A symlink's target is replaced, not the link; mode bits survive.
+    A symlink's target is replaced, not the link; mode bits survive; a device is written to.
     Raises `FileError` with the system's reason, and leaves the old file as it was.
     """
     target = os.path.realpath(path)
     try:
-        if _holds(target, data):
-            return False
         if os.path.exists(target) and not os.path.isfile(target):
             with open(target, "wb") as file:
-                file.write(data)
-            return True
-        _replace(target, data)
+                yield Replacement(file)
+            return
+        yield from _temporary(target)
     except OSError as error:
         raise FileError(f"{path}: cannot be written: {error.strerror}") from None
-    return True
 
 
-def _holds(target: str, data: bytes) -> bool:
-    if not os.path.isfile(target) or os.path.getsize(target) != len(data):
-        return False
-    with open(target, "rb") as file:
-        return file.read() == data
-
-
-def _replace(target: str, data: bytes) -> None:
-    folder = os.path.dirname(target)
+def _temporary(target: str) -> Iterator[Replacement]:
     mode = _mode(target)
-    handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(target)}.", dir=folder)
+    handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(target)}.", dir=os.path.dirname(target))
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            replacement = Replacement(file)
+            yield replacement
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, mode)
-        os.replace(temporary, target)
+        replacement.changed = not (os.path.isfile(target) and _same(temporary, target))
+        if replacement.changed:
+            os.chmod(temporary, mode)
+            os.replace(temporary, target)
+        else:
+            os.unlink(temporary)
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two files hold the same bytes."""
+    if os.path.getsize(one) != os.path.getsize(other):
+        return False
+    with open(one, "rb") as first, open(other, "rb") as second:
+        while True:
+            block = first.read(1 << 20)
+            if block != second.read(1 << 20):
+                return False
+            if not block:
+                return True
 
 
 def _mode(target: str) -> int:

@@ -1,149 +1,308 @@
-"""Weights in a caffemodel: blobs by layer name, read and written on the wire.
+"""Caffemodels on the wire: which layers they have, their blobs, and replacing some of them.
 
 Forks number their own fields as they like, and 143 is one thing upstream and another in PSPNet.
-So of a foreign file only the name, the type and the blobs of each layer are believed, and no
-message is parsed as a whole. Field numbers are those of `proto/caffe.proto`.
+So of a foreign file only the name and the blobs of each layer are believed. No message is parsed:
+lengths are walked in a memory map, and what stays is copied as ranges of bytes.
+Field numbers are those of `proto/caffe.proto`.
 """
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tuple, Union
+import mmap
+import os
+from typing import IO, Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-import numpy as np
-
+from prototools import files
 from prototools.errors import PrototoolsError
-from prototools.files import read as read_file
 
-#: NetParameter's fields with layers, each beside the layer's fields for its name and its blobs.
-LAYER_FIELDS = {100: (1, 7), 2: (4, 6)}
-_TYPE = 2
+#: Caffe reads caffemodels of up to this many bytes (io.cpp, kProtoReadBytesLimit).
+LIMIT = 2**31 - 1
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
-Value = Union[int, bytes]
-
 
 class WeightsError(PrototoolsError):
-    """The bytes are no caffemodel."""
+    """A file that is no caffemodel, or none that Caffe could read."""
 
 
-class BlobField(NamedTuple):
-    """BlobProto's fields."""
+class Form(NamedTuple):
+    """How layers are entered: NetParameter's field, and the layer's fields for name, type and blobs."""
 
-    dims: int = 7
-    data: int = 5
-    double_data: int = 8
-    legacy: Tuple[int, ...] = (1, 2, 3, 4)
-
-
-BLOB = BlobField()
+    field: int
+    name: int
+    type: int
+    blobs: int
 
 
-def read(path: str) -> Dict[str, List[np.ndarray]]:
-    """The blobs of every layer that has some, by layer name, float32 (float64 where it is stored so).
+#: LayerParameter and V1LayerParameter.
+CURRENT, V1 = Form(100, 1, 2, 7), Form(2, 4, 5, 6)
+FORMS = {form.field: form for form in (CURRENT, V1)}
 
-    Current and V1 entries alike; where a name stands twice the last one counts, as in Caffe.
-    Raises `WeightsError` for a file that is truncated, HDF5, or no caffemodel.
+#: Numbers of V1's types that a rewrite may create.
+V1_TYPES = {"Convolution": 4, "Deconvolution": 39}
+
+#: BlobProto's fields: the four old dims, and the shape and values of today.
+LEGACY_DIMS, DATA, SHAPE, DOUBLE_DATA = (1, 2, 3, 4), 5, 7, 8
+
+
+class Span(NamedTuple):
+    """One field of one message: its number, where it begins, and the range of its value.
+
+    `value` is a varint's value, and None where the field is a range of bytes.
     """
-    data = read_file(path)
-    if data[:4] == b"\x89HDF":
-        raise WeightsError(f"{path}: weights must be a binary caffemodel, but this is HDF5")
-    layers: Dict[str, List[np.ndarray]] = {}
-    try:
-        for number, value in fields(data):
-            if number in LAYER_FIELDS and isinstance(value, bytes):
-                name, blobs = _layer(value, *LAYER_FIELDS[number])
-                if blobs:
-                    layers[name] = blobs
-    except (IndexError, ValueError) as error:
-        raise WeightsError(f"{path}: must be a binary caffemodel, but is not: {error}") from None
-    return layers
+
+    number: int
+    begin: int
+    start: int
+    stop: int
+    value: Optional[int]
 
 
-def fields(data: bytes) -> Iterator[Tuple[int, Value]]:
-    """The fields of one message: number and value; raises ValueError or IndexError where it is broken."""
-    position = 0
-    while position < len(data):
-        key, position = _varint(data, position)
+class Entry(NamedTuple):
+    """One layer of a caffemodel: its name, its form, its whole field, and its blobs."""
+
+    name: str
+    form: Form
+    span: Span
+    blobs: Tuple[Span, ...]
+
+
+def spans(data: Any, start: int, stop: int) -> Iterator[Span]:
+    """The fields of the message that is data[start:stop]; raises ValueError where it is broken."""
+    position = start
+    while position < stop:
+        begin = position
+        key, position = _varint(data, position, stop)
         number, kind = key >> 3, key & 7
+        value: Optional[int] = None
         if kind == VARINT:
-            value, position = _varint(data, position)
-            yield number, value
-            continue
-        if kind == BYTES:
-            length, position = _varint(data, position)
+            first = position
+            value, position = _varint(data, position, stop)
+            length, position = position - first, first
+        elif kind == BYTES:
+            length, position = _varint(data, position, stop)
         else:
             length = {FIXED64: 8, FIXED32: 4}.get(kind, -1)
-        if not number or length < 0 or position + length > len(data):
-            raise ValueError(f"byte {position} is no field")
-        yield number, data[position : position + length]
+        if not number or length < 0 or position + length > stop:
+            raise ValueError(f"the field at byte {begin} is broken, or the file ends inside it")
+        yield Span(number, begin, position, position + length, value)
         position += length
 
 
-def _varint(data: bytes, position: int) -> Tuple[int, int]:
+def _varint(data: Any, position: int, stop: int) -> Tuple[int, int]:
     value = shift = 0
-    while True:
+    while position < stop and shift < 70:
         byte = data[position]
         value |= (byte & 0x7F) << shift
         position += 1
         if byte < 0x80:
             return value, position
         shift += 7
+    raise ValueError(f"the number at byte {position} is broken, or the file ends inside it")
 
 
-def _layer(data: bytes, name_field: int, blob_field: int) -> Tuple[str, List[np.ndarray]]:
-    name, blobs = "", []
-    for number, value in fields(data):
-        if number == name_field and isinstance(value, bytes):
-            name = value.decode("utf-8", "surrogateescape")
-        elif number == blob_field and isinstance(value, bytes):
-            blobs.append(_blob(value))
-    return name, blobs
+class Caffemodel:
+    """A caffemodel in a memory map: its entries, in the order of the file.
+
+    Use it in a `with` block. Raises `WeightsError` for a file that is truncated, corrupt, HDF5,
+    empty, or larger than Caffe reads (2 GB).
+    """
+
+    def __init__(self, path: str):
+        self.path = path
+        try:
+            self.file = open(path, "rb")
+        except OSError as error:
+            raise WeightsError(f"{path}: cannot be read: {error.strerror}") from None
+        self.size = os.fstat(self.file.fileno()).st_size
+        try:
+            self._check_size()
+            self.data = mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_READ)
+            self.entries = self._entries()
+        except BaseException:
+            self.file.close()
+            raise
+
+    def __enter__(self) -> Caffemodel:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.data.close()
+        self.file.close()
+
+    def _check_size(self) -> None:
+        start = self.file.read(8)
+        if start.startswith(b"\x89HDF"):
+            raise WeightsError(f"{self.path}: must be a binary caffemodel, but is HDF5; save it as a caffemodel first")
+        if not start:
+            raise WeightsError(f"{self.path}: must be a binary caffemodel, but is empty")
+        if self.size > LIMIT:
+            raise WeightsError(f"{self.path}: must have at most 2 GB, as Caffe reads no more; it has {self.size} bytes")
+
+    def _entries(self) -> List[Entry]:
+        try:
+            found = [
+                self._entry(span, FORMS[span.number]) for span in spans(self.data, 0, self.size)
+                if span.number in FORMS and span.value is None
+            ]
+        except ValueError as error:
+            raise WeightsError(f"{self.path}: must be a whole binary caffemodel, but is not: {error}") from None
+        if not found:
+            raise WeightsError(f"{self.path}: must be a binary caffemodel, but no layer is in it")
+        return found
+
+    def _entry(self, span: Span, form: Form) -> Entry:
+        name, blobs = b"", []
+        for inner in spans(self.data, span.start, span.stop):
+            if inner.number == form.name and inner.value is None:
+                name = self.data[inner.start : inner.stop]
+            elif inner.number == form.blobs and inner.value is None:
+                for _ in spans(self.data, inner.start, inner.stop):
+                    pass
+                blobs.append(inner)
+        return Entry(name.decode("utf-8", "surrogateescape"), form, span, tuple(blobs))
+
+    def shape(self, blob: Span) -> Tuple[Tuple[int, ...], bool]:
+        """A blob's shape, and whether it is in the old form of four dims."""
+        legacy: Dict[int, int] = {}
+        for field in spans(self.data, blob.start, blob.stop):
+            if field.number == SHAPE and field.value is None:
+                return _dims(self.data, field), False
+            if field.number in LEGACY_DIMS and field.value is not None:
+                legacy[field.number] = field.value
+        return tuple(legacy.get(number, 0) for number in LEGACY_DIMS), True
+
+    def array(self, blob: Span) -> Any:
+        """A blob as a numpy array in its shape: float32, or float64 where it is stored so."""
+        import numpy as np
+
+        pieces = [
+            np.frombuffer(self.data[field.start : field.stop], "<f4" if field.number == DATA else "<f8")
+            for field in spans(self.data, blob.start, blob.stop) if field.number in (DATA, DOUBLE_DATA)
+        ]
+        values = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+        shape, legacy = self.shape(blob)
+        return values.reshape(values.shape if legacy and not any(shape) else shape)
 
 
-def _blob(data: bytes) -> np.ndarray:
-    """A BlobProto's values in its shape; the four old dims where it has no shape."""
-    shape, legacy, pieces = None, {}, []
-    for number, value in fields(data):
-        if number == BLOB.dims and isinstance(value, bytes):
-            shape = _dims(value)
-        elif number in BLOB.legacy and isinstance(value, int):
-            legacy[number] = value
-        elif number in (BLOB.data, BLOB.double_data) and isinstance(value, bytes):
-            pieces.append(np.frombuffer(value, "<f4" if number == BLOB.data else "<f8"))
-    values = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
-    if shape is None:
-        shape = [legacy.get(number, 0) for number in BLOB.legacy] if legacy else [len(values)]
-    return values.reshape(shape)
-
-
-def _dims(data: bytes) -> List[int]:
-    """BlobShape: its dims stand packed, or one by one."""
+def _dims(data: Any, field: Span) -> Tuple[int, ...]:
+    """BlobShape's dims, packed or one by one."""
     dims: List[int] = []
-    for number, value in fields(data):
-        if number == 1 and isinstance(value, int):
-            dims.append(value)
-        elif number == 1 and isinstance(value, bytes):
-            position = 0
-            while position < len(value):
-                dim, position = _varint(value, position)
+    for inner in spans(data, field.start, field.stop):
+        if inner.number == 1 and inner.value is not None:
+            dims.append(inner.value)
+        elif inner.number == 1:
+            position = inner.start
+            while position < inner.stop:
+                dim, position = _varint(data, position, inner.stop)
                 dims.append(dim)
-    return dims
+    return tuple(dims)
 
 
-def encode(layers: Mapping[str, Tuple[str, Sequence[np.ndarray]]]) -> bytes:
-    """A caffemodel with a type and blobs for each layer name; blobs are stored as float32."""
-    return b"".join(
-        _field(100, _field(1, name.encode("utf-8", "surrogateescape")) + _field(_TYPE, kind.encode())
-               + b"".join(_field(7, _encoded_blob(blob)) for blob in blobs))
-        for name, (kind, blobs) in layers.items()
-    )
+def read(path: str) -> Dict[str, List[Any]]:
+    """The blobs of every layer that has some, by layer name, as numpy arrays.
+
+    Current and V1 entries alike; where a name stands twice the last one counts, as in Caffe.
+    Raises as `Caffemodel` does.
+    """
+    with Caffemodel(path) as model:
+        try:
+            return {entry.name: [model.array(blob) for blob in entry.blobs] for entry in model.entries if entry.blobs}
+        except ValueError as error:
+            raise WeightsError(f"{path}: must be a whole binary caffemodel, but is not: {error}") from None
 
 
-def _encoded_blob(blob: np.ndarray) -> bytes:
-    dims = b"".join(_number(dim) for dim in blob.shape)
-    values = np.ascontiguousarray(blob, "<f4").tobytes()
-    return _field(BLOB.data, values) + _field(BLOB.dims, _field(1, dims))
+# ---------------------------------------------------------------- writing
+
+
+class NewLayer(NamedTuple):
+    """A layer to enter: its name and type, and each blob as (shape, float32 values, little-endian)."""
+
+    name: str
+    type: str
+    blobs: Sequence[Tuple[Sequence[int], bytes]]
+
+
+def patch(source: str, target: str, replaced: Mapping[str, Sequence[NewLayer]]) -> bool:
+    """Copy a caffemodel with some layers replaced; true where the target changed.
+
+    `replaced` gives new layers by the name of the old one. An old entry gives its place to the new
+    ones; where there is none they stand at the end. New layers that the file has already are entered
+    anew. Every other byte stays as it is and where it is.
+    The target is written whole or not at all. Raises as `Caffemodel` does.
+    """
+    with Caffemodel(source) as model:
+        form = model.entries[0].form
+        new = {layer.name for layers in replaced.values() for layer in layers}
+        pieces, position, left = [], 0, dict(replaced)
+        for entry in model.entries:
+            if entry.name in replaced or entry.name in new:
+                pieces += [(position, entry.span.begin), *_encoded(left.pop(entry.name, ()), form)]
+                position = entry.span.stop
+        pieces += [(position, model.size), *(piece for layers in left.values() for piece in _encoded(layers, form))]
+        size = sum(len(piece) if isinstance(piece, bytes) else piece[1] - piece[0] for piece in pieces)
+        if size > LIMIT:
+            raise WeightsError(f"{target}: would have {size} bytes, more than the 2 GB that Caffe reads")
+        with files.replacing(target) as out:
+            _copy(model.file, out.file, pieces)
+        return out.changed
+
+
+def _encoded(layers: Iterable[NewLayer], form: Form) -> Iterator[bytes]:
+    return (encode(layer, form) for layer in layers)
+
+
+#: Bytes asked for at a time.
+CHUNK = 1 << 27
+
+
+def _copy(source: IO[bytes], target: IO[bytes], pieces: Sequence[Any]) -> None:
+    """Ranges of the source and new bytes, one behind the other."""
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            target.write(piece)
+            continue
+        position, stop = piece
+        while position < stop:
+            copied = _copy_some(source, target, position, min(CHUNK, stop - position))
+            if not copied:
+                raise WeightsError(f"{source.name}: became shorter while it was copied")
+            position += copied
+
+
+def _copy_some(source: IO[bytes], target: IO[bytes], position: int, size: int) -> int:
+    """Copy up to `size` bytes, inside the kernel where it can; the number of bytes copied."""
+    target.flush()
+    try:
+        return os.copy_file_range(source.fileno(), target.fileno(), size, position)
+    except (AttributeError, OSError):
+        # Not on this system, or not between these two files.
+        source.seek(position)
+        block = source.read(min(size, 1 << 22))
+        target.write(block)
+        return len(block)
+
+
+def blob(array: Any) -> Tuple[Sequence[int], bytes]:
+    """A numpy array as a new layer's blob."""
+    return array.shape, array.astype("<f4").tobytes()
+
+
+def encode(layer: NewLayer, form: Form = CURRENT) -> bytes:
+    """A layer's entry, as a field of NetParameter."""
+    kind = _field(form.type, layer.type.encode()) if form is CURRENT else _number(form.type << 3) + _number(
+        V1_TYPES[layer.type])
+    blobs = b"".join(_field(form.blobs, _blob(shape, values, form)) for shape, values in layer.blobs)
+    name = _field(form.name, layer.name.encode("utf-8", "surrogateescape"))
+    return _field(form.field, name + kind + blobs)
+
+
+def _blob(shape: Sequence[int], values: bytes, form: Form) -> bytes:
+    """A BlobProto; files of the old form were read by Caffes that know only the four old dims."""
+    data = _field(DATA, values)
+    if form is V1 and len(shape) == 4:
+        return b"".join(_number(number << 3) + _number(dim) for number, dim in zip(LEGACY_DIMS, shape)) + data
+    return data + _field(SHAPE, _field(1, b"".join(map(_number, shape))))
 
 
 def _field(number: int, value: bytes) -> bytes:

@@ -22,7 +22,7 @@ FLOORS = (
     ("prototext", "resize", "schema", "files"),
     ("blocks", "net", "netspec", "reference", "realcaffe", "shapes", "weights"),
     ("lowerings", "dialects", "engines", "regions"),
-    ("placement", "rewriter", "report", "verify", "upsample", "corpus"),
+    ("placement", "rewriter", "patching", "report", "verify", "upsample", "corpus"),
     ("cli",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -30,6 +30,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 #: Rooms on one floor that may look into each other, because the order is plain.
 ALLOWED = {
     ("dialects", "lowerings"), ("rewriter", "placement"), ("report", "rewriter"), ("corpus", "rewriter"),
+    ("patching", "rewriter"),
     ("reference", "net"), ("shapes", "net"), ("engines", "dialects"),
 }
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from caffemodels import model
 from test_rewrite import ALL, run, shapes
 
-from prototools import weights
 from prototools.net import Net
 from prototools.realcaffe import run_net
 from prototools.shapes import as_dictionary, infer
@@ -80,7 +80,7 @@ layer { name: "up" type: "Interp" bottom: "conv" top: "up" interp_param { zoom_f
 
     trained = [np.random.RandomState(0).rand(4, 3, 1, 1).astype(np.float32), np.ones(4, np.float32)]
     path = tmp_path / "fork.caffemodel"
-    path.write_bytes(weights.encode({"data": ("Input", []), "conv": ("Convolution", trained), "up": ("Interp", [])}))
+    path.write_bytes(model(("data", "Input", []), ("conv", "Convolution", trained), ("up", "Interp", [])))
     after = rewrite(before).text
     result = run_net(after, installation=caffe, weights=path, return_params=True)
     assert np.array_equal(result.params["conv"][0], trained[0])

@@ -8,6 +8,7 @@ from typing import Dict, List
 
 import numpy as np
 import pytest
+from caffemodels import model
 from click.testing import CliRunner
 
 from prototools import weights
@@ -200,9 +201,9 @@ def test_weights_are_used(tmp_path: Path, caffe) -> None:
     after = rewrite(text).text.replace('name: "c"', 'name: "c"\n').replace("kernel_size: 1", "kernel_size: 1 pad: 0")
     blobs = [np.random.RandomState(0).rand(6, 6, 1, 1), np.arange(6.0)]
     place = tmp_path / "a.caffemodel"
-    place.write_bytes(weights.encode({"c": ("Convolution", blobs)}))
+    place.write_bytes(model(("c", "Convolution", blobs)))
     other = tmp_path / "b.caffemodel"
-    other.write_bytes(weights.encode({"c": ("Convolution", [blobs[0], blobs[1] + 1])}))
+    other.write_bytes(model(("c", "Convolution", [blobs[0], blobs[1] + 1])))
     assert verify(text, after, weights=str(place)).equal
     assert verify(text, after, weights=str(place), engine="caffe").equal
     verdict = verify(text, after, weights=str(place), weights_after=str(other))

@@ -18,6 +18,8 @@ from prototools.rewriter import Result, rewrite
 @click.option("--in-place", is_flag=True, help="Write the result over NET.")
 @click.option("--diff", is_flag=True, help="Print a diff and write nothing; 1 if there is one.")
 @click.option("--check", is_flag=True, help="Write nothing; 1 if something would change.")
+@click.option("--weights", metavar="IN", help="The caffemodel of NET; every new layer is entered in it, filled.")
+@click.option("--weights-out", metavar="OUT", help="Write the patched caffemodel to this file.")
 @click.option("--shape", "shapes", multiple=True, metavar="BLOB=N,C,H,W",
               help="Give or override the shape of a blob. Repeatable.")
 @click.option("--dialect", "dialects", multiple=True, metavar="NAME",
@@ -32,13 +34,14 @@ from prototools.rewriter import Result, rewrite
 @click.option("--report", metavar="FILE.json", help="Write what was done to every layer.")
 @click.option("-q", "--quiet", is_flag=True, help="Say one line for each file, not one for each layer.")
 def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: bool, check: bool,
-            shapes, dialects, lowering, filler_safe, accept, partial, report, quiet) -> None:
+            weights, weights_out, shapes, dialects, lowering, filler_safe, accept, partial, report, quiet) -> None:
     """Replace the custom resize layers of NET by stock Caffe layers that compute the same numbers.
 
     Without an output option the text goes to standard output; NET may be - for standard input.
     A refused layer means exit 1 and nothing written, unless --partial.
     """
     _one_way_out(nets, output, in_place, diff, check)
+    _weights_both(nets, weights, weights_out, diff or check)
     given = shape_option(shapes)
     reports: List[dict] = []
 
@@ -46,7 +49,9 @@ def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: 
         data = files.read(path)
         result = _rewrite(data, given, dialects, lowering, filler_safe, accept)
         reports.append(_report(path, result))
-        _comment(path, result, quiet)
+        _comment(path, result, quiet, bool(weights))
+        if weights and (partial or not result.refusals):
+            _patch(result, weights, weights_out)
         return _deliver(path, data, result, (output, in_place, diff, check, partial))
 
     try:
@@ -70,6 +75,22 @@ def _one_way_out(nets: Tuple[str, ...], output, in_place: bool, diff: bool, chec
         raise click.UsageError("--in-place needs a file, not standard input")
 
 
+def _weights_both(nets: Tuple[str, ...], weights, weights_out, nothing_written: bool) -> None:
+    """Weights come in and go out, for one net, and only where that net is written too."""
+    if bool(weights) != bool(weights_out):
+        raise click.UsageError("--weights and --weights-out must be given together")
+    if weights and len(nets) > 1:
+        raise click.UsageError("--weights takes one NET; call once for each file")
+    if weights and nothing_written:
+        raise click.UsageError("--weights cannot be used with --diff or --check, which write nothing")
+
+
+def _patch(result: Result, weights: str, weights_out: str) -> None:
+    from prototools.patching import patch_weights
+
+    patch_weights(result, weights, weights_out)
+
+
 def _rewrite(data: bytes, shapes, dialects, lowering, filler_safe, accept) -> Result:
     from prototools.errors import PrototoolsError
 
@@ -88,7 +109,7 @@ def _report(path: str, result: Result) -> dict:
     return describe(path, result)
 
 
-def _comment(path: str, result: Result, quiet: bool) -> None:
+def _comment(path: str, result: Result, quiet: bool, weighed: bool) -> None:
     """A line for each layer on standard error, or one for the file; refusals always."""
     if quiet:
         say(f"{path}: {many(len(result.changes), 'layer')} rewritten, {len(result.refusals)} refused")
@@ -100,7 +121,7 @@ def _comment(path: str, result: Result, quiet: bool) -> None:
         for note in change.notes:
             say(f"{path}:{change.line}: {change.layer}: {note}")
     for change in result.changes:
-        if change.newer_filler and not quiet:
+        if change.newer_filler and not quiet and not weighed:
             say(f"{path}:{change.line}: {change.layer}: its bilinear filler needs a Caffe newer than "
                 "1.0; use --filler-safe for older ones")
     for refusal in result.refusals:

@@ -18,7 +18,7 @@ import numpy as np
 from prototools import weights
 from prototools.engines import Task
 from prototools.errors import EngineError
-from prototools.net import Net, NetState
+from prototools.net import Layer, Net, NetState
 from prototools.reference import fill
 from prototools.shapes import infer
 
@@ -65,7 +65,7 @@ def _run_in_child(task: Task, folder: str) -> Dict[str, np.ndarray]:
     with open(place("net.prototxt"), "wb") as file:
         file.write(task.net)
     with open(place("net.caffemodel"), "wb") as file:
-        file.write(weights.encode(_learned(task)))
+        file.write(b"".join(weights.encode(layer) for layer in _learned(task)))
     np.savez(place("in.npz"), **{f"input/{name}": np.asarray(value, np.float32) for name, value in task.inputs.items()})
     layers = {top: layer.name for layer in Net(task.net).layers for top in layer.tops}
     wanted = [layers[name] for name in task.outputs]
@@ -85,21 +85,19 @@ def _sentence(done: subprocess.CompletedProcess) -> str:
     return f"OpenCV stopped: {said.strip()}"
 
 
-def _learned(task: Task) -> Dict[str, tuple]:
+def _learned(task: Task) -> List[weights.NewLayer]:
     """Every layer's learned blobs: as given, or as its fillers write them."""
     net = Net(task.net).filtered(NetState(task.phase))
-    shapes = {name: np.shape(value) for name, value in task.inputs.items()}
-    found = infer(net, shapes)
-    learned: Dict[str, tuple] = {}
+    found = infer(net, {name: np.shape(value) for name, value in task.inputs.items()})
+    learned = []
     for layer in net.layers:
-        wanted = found.params.get(layer.name)
-        if layer.name in task.params:
-            learned[layer.name] = (layer.type, [np.asarray(blob) for blob in task.params[layer.name]])
-        elif wanted:
-            learned[layer.name] = (layer.type, [_filled(layer, shape, i) for i, shape in enumerate(wanted)])
-    return learned
+        given = task.params.get(layer.name)
+        if given is None:
+            given = [_filled(layer, shape, i) for i, shape in enumerate(found.params.get(layer.name, []))]
+        learned.append(weights.NewLayer(layer.name, layer.type, [weights.blob(np.asarray(one)) for one in given]))
+    return [layer for layer in learned if layer.blobs]
 
 
-def _filled(layer, shape, index: int) -> np.ndarray:
+def _filled(layer: Layer, shape: Sequence[int], index: int) -> np.ndarray:
     own = layer.param("convolution_param")
     return fill(own.message("bias_filler" if index else "weight_filler"), shape, f"{layer.name}/{index}")
