@@ -14,12 +14,12 @@ from prototools.blocks import Cost
 from prototools.dialects import Context, Reading
 from prototools.dialects.shapes import infer_custom
 from prototools.lowerings import Choices, Lowered, Refused, Request, ResizeRequest, UnpoolRequest
-from prototools.lowerings.request import PoolOrigin
+from prototools.lowerings.request import PoolOrigin, Rows
 from prototools.net import FilteredNet, Layer, Net, Source
 from prototools.placement import Placement, place
 from prototools.prototext import Document, parse
 from prototools.prototext.tree import place_of
-from prototools.resize import Certificate, Unpool
+from prototools.resize import Certificate, Resize, Unpool
 from prototools.shapes import STOCK_TYPES, Inference
 
 Shapes = Mapping[str, Sequence[int]]
@@ -258,10 +258,18 @@ def request_for(context: Context, reading: Reading, shapes: Inference) -> Reques
     if isinstance(reading.computes, Unpool):
         return _unpool_request(context, reading.computes, shapes)
     bottom = reading.bottom
+    _require_rows(reading.computes, context.rows(bottom))
     return ResizeRequest(
         reading.computes, layer.bottoms[bottom], _channels(context, bottom), context.rows(bottom),
         layer.version,
     )
+
+
+def _require_rows(resize: Resize, rows: Rows) -> None:
+    """Something must be left of the input, and something come out."""
+    for name, axis, size in zip(("height", "width"), resize.axes, rows):
+        if size is not None and (size - sum(axis.crop) < 1 or axis.out(size) < 1):
+            raise Refused(f"its {name} must be more than 0 after the pads, but the input's is {size}")
 
 
 def _channels(context: Context, bottom: int) -> Optional[int]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prototools.blocks import Block, NotLinear, gain, trace
+from prototools.blocks import TOP, Block, NotLinear, gain, trace
 from prototools.lowerings import Choices, lower
 from prototools.lowerings.certificate import certify_resize, certify_unpool
 from prototools.lowerings.request import PoolOrigin, Refused, ResizeRequest, UnpoolRequest
@@ -249,6 +249,7 @@ UNPOOLS = [
     pytest.param(unpool(3, 3, 0, (9, 12), (3, 4), (Times(3),) * 2), 9, 0, id="three by three"),
     pytest.param(unpool(3, 2, 0, (9, 9), (4, 4), (Given(9),) * 2), 47, 8, id="overlapping windows"),
     pytest.param(unpool(3, 2, 1, (9, 9), (5, 5), (Given(9),) * 2), 47, 8, id="overlapping and padded"),
+    pytest.param(unpool(3, 3, 1, (8, 8), (4, 4), (Given(8),) * 2), 13, 2, id="padded, not overlapping"),
     pytest.param(unpool(2, 2, 0, (8, 8), (4, 4), (Times(2),) * 2, version=1), 9, 0, id="V1, even"),
     pytest.param(
         unpool(2, 2, 0, (8, 8), (4, 4), (Times(2),) * 2, may_silence=False), 10, 2, id="no Silence"
@@ -279,7 +280,7 @@ def test_unpool(asked: UnpoolRequest, layers: int, crops: int) -> None:
     """The mask is compared as often as windows can overlap, and the block is exact."""
     lowered = lower(asked)
     assert lowered.certificate.exact
-    assert len(lowered.block.layers) == layers
+    assert len(lowered.block.layers) == layers and lowered.block.layers[-1].tops == (TOP,)
     assert types(lowered.block).count("Crop") == crops
     assert ("Silence" in types(lowered.block)) == (crops == 0)
 

@@ -27,7 +27,7 @@ def _scalefactor(context: Context) -> int:
     param = context.param("upsampling_param")
     if not param.has("scalefactor"):
         raise Refused("upsampling_param must give scalefactor")
-    return positive(param, "scalefactor")
+    return positive(param, "scalefactor", least=2)
 
 
 def _always(context: Context) -> bool:

@@ -75,11 +75,11 @@ def some(message: Message, *fields: str) -> bool:
     return any(message.has(name) for name in fields)
 
 
-def positive(message: Message, name: str, default: int = 1) -> int:
-    """A whole number of at least one."""
+def positive(message: Message, name: str, default: int = 1, least: int = 1) -> int:
+    """A whole number of at least one, or of what else is the least that a fork takes."""
     value = message.integer(name, default)
-    if value < 1:
-        raise Refused(f"{name} must be at least 1, but is {value}")
+    if value < least:
+        raise Refused(f"{name} must be at least {least}, but is {value}")
     return value
 
 

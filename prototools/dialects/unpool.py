@@ -68,11 +68,11 @@ def _read_segnet(context: Context) -> Reading:
 
 def _segnet_size(param: Message, letter: str) -> SizeRule:
     if param.has("upsample_h") and param.has("upsample_w"):
-        return Given(positive(param, f"upsample_{letter}"))
+        return Given(positive(param, f"upsample_{letter}", least=2))
     if param.has("upsample_h") or param.has("upsample_w"):
         raise Refused("upsample_h and upsample_w must be given together")
     name = f"scale_{letter}" if param.has(f"scale_{letter}") else "scale"
-    factor = positive(param, name, 2)
+    factor = positive(param, name, 2, least=2)
     less = int(param.boolean(f"pad_out_{letter}"))
     if less and factor != 2:
         raise Refused(f"pad_out_{letter} goes with a factor of 2 only, but the factor is {factor}")

@@ -154,10 +154,11 @@ def _mode_sizes(
         height, width = size_of(context, 1)
         return (Given(height), Given(width)), (1,)
     if param.has("height") and param.has("width"):
-        return (Given(positive(param, "height")), Given(positive(param, "width"))), ()
+        sizes = (Given(positive(param, name, least=2)) for name in ("height", "width"))
+        return tuple(sizes), ()  # type: ignore[return-value]
     if not all(param.has(name) for name in SCALES):
         raise Refused("it must have a second bottom, height and width, or both scales")
-    scales = [positive(param, name) for name in SCALES]
+    scales = [positive(param, name, least=2) for name in SCALES]
     return _scaled(context, scales, sampling), ()
 
 

@@ -204,7 +204,7 @@ def _overlapping(request: UnpoolRequest) -> Block:
     layers, margin = _ramp(request) + _spread(request), _margin(request)
     shifts = list(product(*(range(_shifts(request, axis)) for axis in (0, 1))))
     for number, shift in enumerate(shifts):
-        layers += _shifted(request, number, shift, margin)
+        layers += _shifted(request, number, shift, margin, TOP if len(shifts) == 1 else Local(f"found{number}"))
     return Block(NAME, tuple(layers + _latest(len(shifts))))
 
 
@@ -239,7 +239,7 @@ def _spread(request: UnpoolRequest) -> List[StockLayer]:
 
 
 def _shifted(
-    request: UnpoolRequest, number: int, shift: Tuple[int, int], margin: int
+    request: UnpoolRequest, number: int, shift: Tuple[int, int], margin: int, top: str
 ) -> List[StockLayer]:
     """What the windows that began `shift` strides earlier hold for every place."""
     offsets = [
@@ -249,12 +249,15 @@ def _shifted(
     mask, cut_mask = _cropped(f"mask{number}", Local("mask_repeated"), offsets)
     data, cut_data = _cropped(f"data{number}", Local("data_repeated"), offsets)
     keep = f"keep{number}"
-    found = _product(f"found{number}", data, Local(keep), Local(f"found{number}"))
+    found = _product(f"found{number}", data, Local(keep), top)
     return [cut_mask, cut_data, *_keep(keep, mask, shift=1), found]
 
 
 def _latest(count: int) -> List[StockLayer]:
-    """found0 + (1 - keep0) (found1 + (1 - keep1) (...)): the first that was found counts."""
+    """found0 + (1 - keep0) (found1 + (1 - keep1) (...)): the first that was found counts.
+
+    Where windows are only padded, one shift is all, and it writes the top itself.
+    """
     layers: List[StockLayer] = []
     rest = Local(f"found{count - 1}")
     for number in range(count - 2, -1, -1):
