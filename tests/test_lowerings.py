@@ -249,7 +249,7 @@ UNPOOLS = [
     pytest.param(unpool(3, 3, 0, (9, 12), (3, 4), (Times(3),) * 2), 9, 0, id="three by three"),
     pytest.param(unpool(3, 2, 0, (9, 9), (4, 4), (Given(9),) * 2), 47, 8, id="overlapping windows"),
     pytest.param(unpool(3, 2, 1, (9, 9), (5, 5), (Given(9),) * 2), 47, 8, id="overlapping and padded"),
-    pytest.param(unpool(3, 3, 1, (8, 8), (4, 4), (Given(8),) * 2), 13, 2, id="padded, not overlapping"),
+    pytest.param(unpool(3, 3, 1, (8, 8), (3, 3), (Given(8),) * 2), 14, 2, id="padded, not overlapping"),
     pytest.param(unpool(2, 2, 0, (8, 8), (4, 4), (Times(2),) * 2, version=1), 9, 0, id="V1, even"),
     pytest.param(
         unpool(2, 2, 0, (8, 8), (4, 4), (Times(2),) * 2, may_silence=False), 10, 2, id="no Silence"
