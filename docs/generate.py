@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple
 
 import prototools
-from prototools import dialects, engines, lowerings, upsample
+from prototools import dialects, engines, lowerings, patching, upsample
 from prototools import verify as verification
 
 HERE = Path(__file__).resolve().parent
@@ -43,6 +43,7 @@ def table(headers: List[str], rows: List[Tuple[str, ...]]) -> List[str]:
 
 PUBLIC: List[Tuple[str, Any, List[str]]] = [
     ("prototools", prototools, ["parse", "rewrite", "NetSpec", "to_proto"]),
+    ("prototools.patching", patching, ["patch_weights"]),
     ("prototools.upsample", upsample, ["bilinear", "nearest", "interp", "unpool", "create_upsample_net"]),
     ("prototools.verify", verification, ["verify", "Verdict", "Comparison", "Difference"]),
     ("prototools.engines", engines, []),

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import groupby
 from math import gcd
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from prototools.prototext import Word
-from prototools.resize import Row
+from prototools.sampling import Row
 
 HEIGHT, WIDTH = 0, 1
 
@@ -31,12 +31,32 @@ class NotLinear(ValueError):
     """A layer whose output along an axis is no linear map of its input."""
 
 
+class Matrix(NamedTuple):
+    """Weights that no filler writes: every output row as source rows and exact weights, of `columns`.
+
+    `shape` is that of Caffe's blob, outputs first.
+    """
+
+    rows: Tuple[Row, ...]
+    columns: int
+    shape: Tuple[int, ...]
+
+    def values(self) -> List[float]:
+        """The blob's values, row by row."""
+        dense = [0.0] * (len(self.rows) * self.columns)
+        for i, row in enumerate(self.rows):
+            for source, weight in row:
+                dense[i * self.columns + source] = float(weight)
+        return dense
+
+
 @dataclass(frozen=True)
 class StockLayer:
     """One layer of a block: `role` becomes the end of its name, `fields` its parameter messages.
 
     `frozen` layers get `param { lr_mult: 0 decay_mult: 0 }`.
     `propagate_down` says for each bottom whether gradients flow; None leaves it to Caffe.
+    A layer with a `matrix` works only with the weights in a caffemodel.
     """
 
     type: str
@@ -46,6 +66,7 @@ class StockLayer:
     fields: Mapping[str, Any] = field(default_factory=dict)
     frozen: bool = False
     propagate_down: Optional[Tuple[bool, ...]] = None
+    matrix: Optional[Matrix] = None
 
     @property
     def own(self) -> Mapping[str, Any]:
@@ -65,6 +86,11 @@ class Block:
     layers: Tuple[StockLayer, ...]
     newer_filler: bool = False
     conditions: Tuple[str, ...] = ()
+
+    @property
+    def needs_weights(self) -> bool:
+        """Whether fillers alone do not do it."""
+        return any(layer.matrix is not None for layer in self.layers)
 
 
 # ---------------------------------------------------------------- writing stock layers
@@ -146,6 +172,29 @@ def slicing(
     """A Slice along a blob axis at the given rows."""
     settings = {"axis": axis, "slice_point": list(points)}
     return StockLayer("Slice", role, (bottom,), tuple(tops), {"slice_param": settings})
+
+
+def columns_by_matrix(role: str, bottom: str, top: str, rows: Sequence[Row], columns: int) -> StockLayer:
+    """InnerProduct along the last axis: (N, C, H, W) becomes (N, C, H, W')."""
+    settings = {"num_output": len(rows), "bias_term": False, "axis": 3}
+    matrix = Matrix(tuple(rows), columns, (len(rows), columns))
+    return StockLayer(
+        "InnerProduct", role, (bottom,), (top,), {"inner_product_param": settings}, frozen=True, matrix=matrix
+    )
+
+
+def rows_by_matrix(role: str, bottom: str, top: str, rows: Sequence[Row], columns: int) -> StockLayer:
+    """A 1 x 1 Convolution whose channels are rows: (N C, H, 1, W) becomes (N C, H', 1, W)."""
+    settings = {"num_output": len(rows), "bias_term": False, "kernel_size": 1}
+    matrix = Matrix(tuple(rows), columns, (len(rows), columns, 1, 1))
+    return StockLayer(
+        "Convolution", role, (bottom,), (top,), {"convolution_param": settings}, frozen=True, matrix=matrix
+    )
+
+
+def reshape(role: str, bottom: str, top: str, dims: Sequence[int]) -> StockLayer:
+    """Another shape for the same values."""
+    return StockLayer("Reshape", role, (bottom,), (top,), {"reshape_param": {"shape": {"dim": list(dims)}}})
 
 
 def silence(role: str, bottoms: Sequence[str]) -> StockLayer:
@@ -265,6 +314,8 @@ def _require_depthwise(layer: StockLayer) -> None:
 
 
 def _trace_convolution(layer: StockLayer, bottoms: List[Traced], axis: int) -> List[Traced]:
+    if layer.matrix is not None:
+        return [_multiplied(layer.matrix, bottoms[0])] if axis == HEIGHT else bottoms
     _require_depthwise(layer)
     kernel, stride, pad = _window(layer, axis)
     taps, denominator = _taps(layer, kernel)
@@ -315,6 +366,43 @@ def _trace_crop(layer: StockLayer, bottoms: List[Traced], axis: int) -> List[Tra
     return [source._replace(rows=source.rows[first : first + len(reference.rows)])]
 
 
+def _trace_inner_product(layer: StockLayer, bottoms: List[Traced], axis: int) -> List[Traced]:
+    if layer.matrix is None or layer.own.get("axis", 1) != 3:
+        raise NotLinear("InnerProduct must go along the last axis, with known weights")
+    return [_multiplied(layer.matrix, bottoms[0])] if axis == WIDTH else bottoms
+
+
+def _multiplied(matrix: Matrix, source: Traced) -> Traced:
+    """A matrix times rows, over one common denominator."""
+    if matrix.columns != len(source.rows):
+        raise NotLinear(f"the weights are for {matrix.columns} rows, but there are {len(source.rows)}")
+    denominator = lcm(weight.denominator for row in matrix.rows for _, weight in row)
+    rows: List[Dict[int, int]] = []
+    for row in matrix.rows:
+        total: Dict[int, int] = {}
+        for place, weight in row:
+            _add(total, source.rows[place], int(weight * denominator))
+        rows.append(total)
+    return Traced(tuple(rows), source.denominator * denominator)
+
+
+def lcm(numbers: Iterable[int]) -> int:
+    """The least common multiple; 1 of none."""
+    common = 1
+    for number in numbers:
+        common = common * number // gcd(common, number)
+    return common
+
+
+def _trace_reshape(layer: StockLayer, bottoms: List[Traced], axis: int) -> List[Traced]:
+    """Rows go from axis 2 to axis 1 and back, columns stay where they are: (-1, H, 1, W), (-1, C, H, W)."""
+    dims = layer.own["shape"]["dim"]
+    places = (1, 2) if axis == HEIGHT else (3,)
+    if not any(dims[place] == len(bottoms[0].rows) for place in places):
+        raise NotLinear(f"Reshape to {dims} must keep the {len(bottoms[0].rows)} rows together")
+    return bottoms
+
+
 def _trace_copy(layer: StockLayer, bottoms: List[Traced], axis: int) -> List[Traced]:
     if layer.own.get("shift") or layer.own.get("power", 1) != 1:
         raise NotLinear("Power with a shift or a power is no linear map")
@@ -351,8 +439,10 @@ TRACES: Dict[str, Callable[[StockLayer, List[Traced], int], List[Traced]]] = {
     "Convolution": _trace_convolution,
     "Crop": _trace_crop,
     "Deconvolution": _trace_deconvolution,
+    "InnerProduct": _trace_inner_product,
     "Pooling": _trace_pooling,
     "Power": _trace_copy,
+    "Reshape": _trace_reshape,
     "Silence": lambda layer, bottoms, axis: [],
     "Slice": _trace_slice,
 }
@@ -393,7 +483,8 @@ def cost(block: Block, bottom: str, channels: int, sizes: Mapping[str, Size]) ->
         outputs = _sizes(layer, inputs)
         known.update(zip(layer.tops, outputs))
         done, buffer = _work(layer, inputs, outputs)
-        area = sum(h * w for h, w in inputs + outputs)
+        # A Reshape moves nothing.
+        area = 0 if layer.type == "Reshape" else sum(h * w for h, w in inputs + outputs)
         adds += done * channels
         moved += 4 * channels * area
         peak = max(peak, 4 * channels * (area + buffer))
@@ -414,6 +505,9 @@ def _lengths(layer: StockLayer, rows: int, axis: int) -> List[int]:
     if layer.type == "Slice" and layer.own["axis"] == axis + 2:
         points = [0, *layer.own["slice_point"], rows]
         return [b - a for a, b in zip(points, points[1:])]
+    if layer.matrix is not None:
+        along = WIDTH if layer.type == "InnerProduct" else HEIGHT
+        return [len(layer.matrix.rows) if axis == along else rows]
     if layer.type not in ("Convolution", "Deconvolution", "Pooling"):
         return [rows] * len(layer.tops)
     kernel, stride, pad = _window(layer, axis)
@@ -427,6 +521,8 @@ def _lengths(layer: StockLayer, rows: int, axis: int) -> List[int]:
 
 def _work(layer: StockLayer, inputs: List[Size], outputs: List[Size]) -> Tuple[int, int]:
     """Multiply-adds and the column buffer's values, for one channel."""
+    if layer.matrix is not None:
+        return layer.matrix.columns * sum(h * w for h, w in outputs), 0
     kernel = setting(layer, "kernel", HEIGHT, 1) * setting(layer, "kernel", WIDTH, 1)
     area = inputs[0][0] * inputs[0][1]
     if layer.type == "Deconvolution":

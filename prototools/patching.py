@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from array import array
 from sys import byteorder
-from typing import Dict, List, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from prototools import weights
-from prototools.blocks import bilinear_taps
+from prototools.blocks import Matrix, bilinear_taps
 from prototools.net import Layer, Net
 from prototools.rewriter import Result
 
@@ -33,8 +33,22 @@ def replaced_layers(result: Result) -> Dict[str, List[weights.NewLayer]]:
         # A layer of the same name that stays keeps its entry; the new layers then stand at the end.
         place = replaced.setdefault(change.layer if change.layer not in layers else f"{change.layer}/", [])
         made = (layers[name] for name in change.new_layers)
-        place += [_filled(layer) for layer in made if layer.type in weights.V1_TYPES]
+        place += [_entered(layer, change.matrices.get(layer.name)) for layer in made if layer.type in weights.V1_TYPES]
     return replaced
+
+
+def _entered(layer: Layer, matrix: Optional[Matrix]) -> weights.NewLayer:
+    if matrix is None:
+        return _filled(layer)
+    return weights.NewLayer(layer.name, layer.type, [(matrix.shape, _floats(matrix.values()))])
+
+
+def _floats(values: Sequence[float]) -> bytes:
+    """Numbers as a caffemodel stores them."""
+    stored = array("f", values)
+    if byteorder == "big":
+        stored.byteswap()
+    return stored.tobytes()
 
 
 def _filled(layer: Layer) -> weights.NewLayer:
@@ -42,10 +56,8 @@ def _filled(layer: Layer) -> weights.NewLayer:
     param = layer.param("convolution_param")
     outputs = param.integer("num_output")
     height, width = (param.integer("kernel_size", param.integer(f"kernel_{side}")) for side in "hw")
-    kernel = array("f", _kernel(param, height, width))
-    if byteorder == "big":
-        kernel.byteswap()
-    return weights.NewLayer(layer.name, layer.type, [((outputs, 1, height, width), kernel.tobytes() * outputs)])
+    kernel = _floats(_kernel(param, height, width))
+    return weights.NewLayer(layer.name, layer.type, [((outputs, 1, height, width), kernel * outputs)])
 
 
 def _kernel(param, height: int, width: int) -> List[float]:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from struct import pack, unpack
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-#: One output row: (source row, weight) in order of the source rows, without zero weights.
-Row = Tuple[Tuple[int, Fraction], ...]
+from prototools.sampling import Row, Sampling
 
 
 @dataclass(frozen=True)
@@ -61,64 +61,30 @@ class Times:
         return f"times {self.factor}" + (f" less {self.less}" if self.less else "")
 
 
+@dataclass(frozen=True)
+class Scaled:
+    """The input times a factor, cut to a whole number; the product is rounded to float32 first, as in C."""
+
+    factor: float
+
+    def __call__(self, rows: int) -> int:
+        return int(float32(self.factor * rows))
+
+    def __str__(self) -> str:
+        return f"times {self.factor:g}"
+
+
+def scaled(factor: float) -> SizeRule:
+    """The rule for a factor that is written as a float: a whole one is exact for every size."""
+    return Times(int(factor)) if factor == int(factor) else Scaled(factor)
+
+
+def float32(value: float) -> float:
+    """A number rounded to 32 bits."""
+    return unpack("f", pack("f", value))[0]
+
+
 SizeRule = Callable[[int], int]
-
-
-def align_corners(i: int, rows: int, out: int) -> Row:
-    """Corners fall on corners: x = i (H - 1) / (H' - 1); one output row reads row 0.
-
-    Forks form the ratio in float32, so their numbers differ from these by up to 1e-4 on large maps.
-    """
-    x = Fraction(i * (rows - 1), out - 1) if out > 1 else Fraction(0)
-    return between(x, rows)
-
-
-def floor(i: int, rows: int, out: int) -> Row:
-    """The nearest row below, in whole numbers: i H // H'."""
-    return ((i * rows // out, Fraction(1)),)
-
-
-def round_align_corners(i: int, rows: int, out: int) -> Row:
-    """The nearest row on the grid whose corners fall on corners, halves upwards."""
-    x = Fraction(i * (rows - 1), out - 1) if out > 1 else Fraction(0)
-    return (((2 * x.numerator + x.denominator) // (2 * x.denominator), Fraction(1)),)
-
-
-def insert(offset: int) -> Sampling:
-    """Rows are set apart and zeros put between: row i lands at i s + offset, where s = H' / H.
-
-    The number of output rows must be a multiple of the input's.
-    """
-    return Sampling(f"insert at {offset}", lambda i, rows, out: _inserted(i, out // rows, offset))
-
-
-def _inserted(i: int, step: int, offset: int) -> Row:
-    return (((i - offset) // step, Fraction(1)),) if i % step == offset else ()
-
-
-def between(x: Fraction, rows: int) -> Row:
-    """Linear interpolation at a source coordinate inside [0, rows - 1]."""
-    low = x.numerator // x.denominator
-    part = x - low
-    return ((low, 1 - part), (low + 1, part)) if part else ((low, Fraction(1)),)
-
-
-class Sampling(NamedTuple):
-    """Which source rows an output row reads: `row(i, rows, out)`, named for reports."""
-
-    name: str
-    row: Callable[[int, int, int], Row]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sampling) and self.name == other.name
-
-    def __hash__(self) -> int:
-        return hash(self.name)
-
-
-ALIGN_CORNERS = Sampling("align corners", align_corners)
-NEAREST = Sampling("nearest", floor)
-NEAREST_ALIGN_CORNERS = Sampling("nearest, align corners", round_align_corners)
 
 
 @dataclass(frozen=True)

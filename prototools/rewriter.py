@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from prototools import dialects, lowerings
-from prototools.blocks import Cost
+from prototools.blocks import Block, Cost, Matrix
 from prototools.dialects import Context, Reading
 from prototools.dialects.shapes import infer_custom
 from prototools.lowerings import Choices, Lowered, Refused, Request, ResizeRequest, UnpoolRequest
@@ -40,6 +40,7 @@ class Change(NamedTuple):
     newer_filler: bool
     notes: Tuple[str, ...]
     others: Tuple[Tuple[str, Cost, str], ...]
+    matrices: Mapping[str, Matrix]
 
 
 class Refusal(NamedTuple):
@@ -77,6 +78,8 @@ def rewrite(
     dialect: Iterable[str] = (),
     lowering: Optional[str] = None,
     filler_safe: bool = False,
+    weights: bool = False,
+    prefer: str = "deconvolution",
     accept: Iterable[str] = (),
 ) -> Result:
     """Replace the custom resize layers of a network (Interp, Upsample, Unpooling and their kin).
@@ -84,6 +87,8 @@ def rewrite(
     `text` is a prototxt. `shapes` gives or overrides shapes of blobs, each as (N, C, H, W).
     `dialect` names the forks to read ambiguous layers by, `lowering` forces one form of block.
     `filler_safe` avoids the bilinear kernels that Caffe 1.0 and older fill wrongly.
+    `weights` says that the caffemodel is patched too (`patch_weights`), which allows blocks that need
+    it; `prefer` is "deconvolution", "speed" or "memory".
     `accept=["border"]` takes blocks that differ from the fork's layer near the border only.
 
     Every other byte stays as it is. Blobs are (N, C, H, W); the certificate of each change says in
@@ -91,7 +96,7 @@ def rewrite(
     Raises `ProtoTextError` for a file that is no text format, `ValueError` for an unknown name.
     """
     data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else bytes(text)
-    choices = _choices(dialect, lowering, filler_safe, accept)
+    choices = _choices(dialect, lowering, accept, prefer)._replace(filler_safe=filler_safe, weights=weights)
     run = _Run(Net(parse(data)), shapes or {}, tuple(dialect), choices)
     after = run.document.edited(run.edits()) if run.placements else data
     parse(after)
@@ -99,12 +104,13 @@ def rewrite(
     return Result(shown, tuple(run.changes), tuple(run.refusals), run.foreign())
 
 
-def _choices(dialect: Iterable[str], lowering, filler_safe: bool, accept: Iterable[str]) -> Choices:
+def _choices(dialect: Iterable[str], lowering, accept: Iterable[str], prefer: str) -> Choices:
     """The user's wishes, checked against the names there are."""
     _known("dialect", dialect, dialects.names())
     _known("lowering", [lowering] if lowering else [], lowerings.names())
     _known("accept", accept, ["border"])
-    return Choices(filler_safe, lowering, "border" in tuple(accept))
+    _known("prefer", [prefer], lowerings.PREFERENCES)
+    return Choices(lowering=lowering, accept_border="border" in tuple(accept), prefer=prefer)
 
 
 def _known(what: str, given: Iterable[str], names: Iterable[str]) -> None:
@@ -205,6 +211,7 @@ class _Run:
                 layer.name, layer.type, line, answer.dialect, str(reading.computes), lowered.block.lowering,
                 tuple(placement.layer_names), lowered.certificate, lowered.cost,
                 lowered.block.newer_filler, reading.notes + lowered.block.conditions, lowered.others,
+                _matrices(placement, lowered.block),
             )
         )
 
@@ -221,6 +228,12 @@ class _Run:
         """The layer types that neither stock Caffe nor any dialect knows."""
         ours = dialects.TYPES | dialects.UNREAD_TYPES | STOCK_TYPES
         return tuple(sorted({layer.type for layer in self.net.layers if layer.type not in ours}))
+
+
+def _matrices(placement: Placement, block: Block) -> Dict[str, Matrix]:
+    """The weights that no filler writes, by the names of the new layers."""
+    names = placement.layer_names[-len(block.layers) :]
+    return {name: layer.matrix for name, layer in zip(names, block.layers) if layer.matrix is not None}
 
 
 def _names(net: Net) -> Set[str]:

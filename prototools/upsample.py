@@ -21,7 +21,8 @@ from prototools.errors import PrototoolsError
 from prototools.lowerings import Choices, ResizeRequest, UnpoolRequest, lower
 from prototools.lowerings.request import PoolOrigin, Rows
 from prototools.prototext import Word
-from prototools.resize import ALIGN_CORNERS, NEAREST, Axis, Given, Resize, SizeRule, Times, Unpool, Zoomed
+from prototools.resize import Axis, Given, Resize, SizeRule, Times, Unpool, Zoomed
+from prototools.sampling import ALIGN_CORNERS, NEAREST
 
 Pair = Union[int, Sequence[int]]
 

@@ -39,7 +39,7 @@ CURRENT, V1 = Form(100, 1, 2, 7), Form(2, 4, 5, 6)
 FORMS = {form.field: form for form in (CURRENT, V1)}
 
 #: Numbers of V1's types that a rewrite may create.
-V1_TYPES = {"Convolution": 4, "Deconvolution": 39}
+V1_TYPES = {"Convolution": 4, "Deconvolution": 39, "InnerProduct": 14}
 
 #: BlobProto's fields: the four old dims, and the shape and values of today.
 LEGACY_DIMS, DATA, SHAPE, DOUBLE_DATA = (1, 2, 3, 4), 5, 7, 8

@@ -19,7 +19,7 @@ PACKAGE = PROJECT / "prototools"
 #: Every room of the package, from the ground up.
 FLOORS = (
     ("errors",),
-    ("prototext", "resize", "schema", "files"),
+    ("prototext", "sampling", "resize", "schema", "files"),
     ("blocks", "net", "netspec", "reference", "realcaffe", "shapes", "weights"),
     ("lowerings", "dialects", "engines", "regions"),
     ("placement", "rewriter", "patching", "report", "verify", "upsample", "corpus"),
@@ -29,8 +29,8 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 #: Rooms on one floor that may look into each other, because the order is plain.
 ALLOWED = {
-    ("dialects", "lowerings"), ("rewriter", "placement"), ("report", "rewriter"), ("corpus", "rewriter"),
-    ("patching", "rewriter"),
+    ("resize", "sampling"), ("dialects", "lowerings"), ("rewriter", "placement"), ("report", "rewriter"),
+    ("corpus", "rewriter"), ("patching", "rewriter"),
     ("reference", "net"), ("shapes", "net"), ("engines", "dialects"),
 }
 

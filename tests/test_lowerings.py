@@ -13,18 +13,8 @@ from prototools.blocks import TOP, Block, NotLinear, gain, trace
 from prototools.lowerings import Choices, lower
 from prototools.lowerings.certificate import certify_resize, certify_unpool
 from prototools.lowerings.request import PoolOrigin, Refused, ResizeRequest, UnpoolRequest
-from prototools.resize import (
-    ALIGN_CORNERS,
-    NEAREST,
-    NEAREST_ALIGN_CORNERS,
-    Axis,
-    Given,
-    Resize,
-    Times,
-    Unpool,
-    Zoomed,
-    insert,
-)
+from prototools.resize import Axis, Given, Resize, Times, Unpool, Zoomed
+from prototools.sampling import ALIGN_CORNERS, ASYMMETRIC, HALF_PIXEL, NEAREST, NEAREST_ALIGN_CORNERS, insert
 
 UNKNOWN = (None, None)
 
@@ -329,3 +319,56 @@ def test_unpool_certificate_catches_a_lost_shift() -> None:
     asked = unpool(3, 2, 0, (9, 9), (4, 4), (Given(9),) * 2)
     apart = lower(unpool(2, 2, 0, (9, 9), (5, 5), (Given(9),) * 2)).block
     assert not certify_unpool(apart, asked).exact
+
+
+# ---------------------------------------------------------------- weights
+
+WEIGHTS = Choices(weights=True)
+
+
+def test_matrices_only_with_weights() -> None:
+    """A map that no filler does is refused, and done where weights are written."""
+    asked = request(Resize(Axis(HALF_PIXEL, Given(13)), Axis(ASYMMETRIC, Given(5))), rows=(6, 7))
+    with pytest.raises(Refused, match="with --weights they may"):
+        lower(asked)
+    with pytest.raises(Refused, match="needs weights"):
+        lower(asked, Choices(lowering="matrix"))
+    lowered = lower(asked, WEIGHTS)
+    assert lowered.block.lowering == "matrix" and lowered.certificate.exact
+    assert types(lowered.block) == "InnerProduct Reshape Convolution Reshape"
+
+
+def test_an_axis_that_stays_needs_no_matrix() -> None:
+    """Columns alone are one InnerProduct, rows alone one Convolution."""
+    columns = Resize(Axis(HALF_PIXEL, Given(6)), Axis(HALF_PIXEL, Given(5)))
+    assert types(lower(request(columns, rows=(6, 7)), WEIGHTS).block) == "InnerProduct"
+    rows = Resize(Axis(HALF_PIXEL, Given(9)), Axis(HALF_PIXEL, Given(7)))
+    assert types(lower(request(rows, rows=(6, 7)), WEIGHTS).block) == "Reshape Convolution Reshape"
+
+
+def test_preferences() -> None:
+    """Fillers where they are not ten times the work; the fastest, or the smallest, where that is wanted."""
+    zoom = request(Resize(Axis(ALIGN_CORNERS, Zoomed(2)), Axis(ALIGN_CORNERS, Zoomed(2))), rows=(6, 6))
+    assert lower(zoom, WEIGHTS).block.lowering == "zoom"
+    dear = request(Resize(Axis(ALIGN_CORNERS, Given(60)), Axis(ALIGN_CORNERS, Given(60))), rows=(6, 6))
+    assert lower(dear).block.lowering == "average"
+    assert lower(dear, WEIGHTS).block.lowering == "matrix"
+    works = {}
+    for prefer in ("deconvolution", "speed", "memory"):
+        works[prefer] = lower(dear, WEIGHTS._replace(prefer=prefer)).cost
+    assert works["speed"].work == min(cost.work for cost in works.values())
+    assert works["memory"].peak_bytes == min(cost.peak_bytes for cost in works.values())
+
+
+@pytest.mark.parametrize("index", [0, 2], ids=["columns", "rows"])
+def test_matrix_certificate_catches(index: int) -> None:
+    """One weight off, and the block is not exact."""
+    asked = request(Resize(Axis(HALF_PIXEL, Given(13)), Axis(ASYMMETRIC, Given(5))), rows=(6, 7))
+    block = lower(asked, WEIGHTS).block
+    order = [layer for layer in block.layers if layer.matrix is not None]
+    spoilt = order[index // 2]
+    rows = list(spoilt.matrix.rows)
+    rows[1] = tuple((source, weight + Fraction(1, 1000)) for source, weight in rows[1])
+    layers = [replace(layer, matrix=layer.matrix._replace(rows=tuple(rows))) if layer is spoilt else layer
+              for layer in block.layers]
+    assert not certify_resize(replace(block, layers=tuple(layers)), asked).exact

@@ -8,19 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prototools.resize import (
-    ALIGN_CORNERS,
-    NEAREST,
-    NEAREST_ALIGN_CORNERS,
-    Axis,
-    Certificate,
-    Difference,
-    Given,
-    Times,
-    Zoomed,
-    compare,
-    insert,
-)
+from prototools.resize import Axis, Certificate, Difference, Given, Times, Zoomed, compare
+from prototools.sampling import ALIGN_CORNERS, NEAREST, NEAREST_ALIGN_CORNERS, insert
 
 SIZES = st.integers(1, 40)
 

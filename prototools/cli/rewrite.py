@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import List, Optional, Tuple
+from typing import Any, List, Optional, Tuple
 
 import click
 
@@ -25,6 +25,8 @@ from prototools.rewriter import Result, rewrite
 @click.option("--dialect", "dialects", multiple=True, metavar="NAME",
               help="Read ambiguous layers as this fork does. Repeatable.")
 @click.option("--lowering", metavar="NAME", help="Force one form of block.")
+@click.option("--prefer", type=click.Choice(["deconvolution", "speed", "memory"]), default="deconvolution",
+              show_default=True, help="What to choose blocks by; the fastest ones need --weights.")
 @click.option("--filler-safe", is_flag=True,
               help="Avoid bilinear kernels that Caffe 1.0 and older fill wrongly.")
 @click.option("--accept", multiple=True, type=click.Choice(["border"]),
@@ -34,7 +36,8 @@ from prototools.rewriter import Result, rewrite
 @click.option("--report", metavar="FILE.json", help="Write what was done to every layer.")
 @click.option("-q", "--quiet", is_flag=True, help="Say one line for each file, not one for each layer.")
 def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: bool, check: bool,
-            weights, weights_out, shapes, dialects, lowering, filler_safe, accept, partial, report, quiet) -> None:
+            weights, weights_out, shapes, dialects, lowering, prefer, filler_safe, accept, partial, report,
+            quiet) -> None:
     """Replace the custom resize layers of NET by stock Caffe layers that compute the same numbers.
 
     Without an output option the text goes to standard output; NET may be - for standard input.
@@ -47,7 +50,8 @@ def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: 
 
     def job(path: str) -> int:
         data = files.read(path)
-        result = _rewrite(data, given, dialects, lowering, filler_safe, accept)
+        result = _rewrite(data, shapes=given, dialect=dialects, lowering=lowering, prefer=prefer,
+                          filler_safe=filler_safe, accept=accept, weights=bool(weights))
         reports.append(_report(path, result))
         _comment(path, result, quiet, bool(weights))
         if weights and (partial or not result.refusals):
@@ -91,12 +95,11 @@ def _patch(result: Result, weights: str, weights_out: str) -> None:
     patch_weights(result, weights, weights_out)
 
 
-def _rewrite(data: bytes, shapes, dialects, lowering, filler_safe, accept) -> Result:
+def _rewrite(data: bytes, **settings: Any) -> Result:
     from prototools.errors import PrototoolsError
 
     try:
-        return rewrite(data, shapes=shapes, dialect=dialects, lowering=lowering,
-                       filler_safe=filler_safe, accept=accept)
+        return rewrite(data, **settings)
     except PrototoolsError:
         raise
     except ValueError as error:

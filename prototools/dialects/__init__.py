@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import List, Optional, Sequence, Tuple
 
-from prototools.dialects import darknet, interp, unpool, unpooling, upsample
+from prototools.dialects import darknet, interp, resample, stretching, tensorflow, unpool, unpooling, upsample
 from prototools.dialects.reading import Context, Dialect, Reading
 from prototools.lowerings.request import Refused
 
@@ -19,6 +19,9 @@ TABLE: Tuple[Dialect, ...] = (
     *darknet.DIALECTS,
     *unpool.DIALECTS,
     *unpooling.DIALECTS,
+    *tensorflow.DIALECTS,
+    *resample.DIALECTS,
+    *stretching.DIALECTS,
 )
 
 #: Every layer type that some dialect reads.
@@ -26,9 +29,8 @@ TYPES = frozenset(name for dialect in TABLE for name in dialect.types)
 
 #: Types that resize in forks and that no dialect reads yet, so that reports can name them.
 UNREAD_TYPES = frozenset(
-    """BilinearInterpolate BilinearInterpolation Bilinearupsample CropAndResize DeephiResize ImResize
-    InterpNN InterpVariable Interpolation OctaveUpsample Resample Resize ResizeBilinear
-    ResizeNearestNeighbor SimpleUpsample Upscale UpsamplePooling""".split()
+    """Bilinearupsample CropAndResize InterpNN InterpVariable OctaveUpsample Resize SimpleUpsample
+    UpsamplePooling""".split()
 )
 
 

@@ -30,7 +30,8 @@ from prototools.dialects.reading import (
 )
 from prototools.lowerings.request import Refused
 from prototools.prototext import Message
-from prototools.resize import ALIGN_CORNERS, Axis, Given, Resize, SizeRule, Zoomed
+from prototools.resize import Axis, Given, Resize, SizeRule, Zoomed
+from prototools.sampling import ALIGN_CORNERS
 
 PARAM = "interp_param"
 SIZE_FIELDS = ("height", "width", "zoom_factor", "shrink_factor")

@@ -23,7 +23,8 @@ from prototools.dialects.unpool import mask_of
 from prototools.dialects.upsample import repeated
 from prototools.lowerings.request import Refused
 from prototools.prototext import Message
-from prototools.resize import Axis, Given, Resize, Times, Unpool, insert
+from prototools.resize import Axis, Given, Resize, Times, Unpool
+from prototools.sampling import insert
 
 PARAM = "unpooling_param"
 DECONVNET = (

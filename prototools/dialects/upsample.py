@@ -33,18 +33,8 @@ from prototools.dialects.reading import (
 )
 from prototools.lowerings.request import Refused
 from prototools.prototext import Message
-from prototools.resize import (
-    ALIGN_CORNERS,
-    NEAREST,
-    NEAREST_ALIGN_CORNERS,
-    Axis,
-    Given,
-    Resize,
-    Sampling,
-    SizeRule,
-    Times,
-    insert,
-)
+from prototools.resize import Axis, Given, Resize, SizeRule, Times
+from prototools.sampling import ALIGN_CORNERS, NEAREST, NEAREST_ALIGN_CORNERS, Sampling, insert
 
 PARAM = "upsample_param"
 STRIDES = ("stride", "stride_h", "stride_w")

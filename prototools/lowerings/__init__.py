@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from prototools.blocks import Block, Cost, cost
-from prototools.lowerings import average, copy, insert, nearest, refine, subsample, unpool, zoom
+from prototools.lowerings import average, copy, insert, matrix, nearest, refine, subsample, unpool, zoom
 from prototools.lowerings.certificate import border_only, certify_resize, certify_unpool
 from prototools.lowerings.request import Refused, ResizeRequest, UnpoolRequest
 from prototools.resize import Certificate
@@ -23,21 +23,37 @@ TABLE = (
     insert,
     average,
     refine,
+    matrix,
 )
 UNPOOL_TABLE = (unpool,)
+
+#: Those whose blocks work only with the weights in a caffemodel.
+WEIGHTED = (matrix.NAME,)
 
 Request = Union[ResizeRequest, UnpoolRequest]
 
 
 class Choices(NamedTuple):
-    """What the user wants of a block."""
+    """What the user wants of a block.
+
+    `weights` says that a caffemodel is written too, so that fillers need not do everything.
+    `prefer` is one of `PREFERENCES`.
+    """
 
     filler_safe: bool = False
     lowering: Optional[str] = None
     accept_border: bool = False
+    weights: bool = False
+    prefer: str = "deconvolution"
 
 
 NO_WISHES = Choices()
+
+#: What a block is chosen by: its kind, the work it is, or the memory it takes.
+PREFERENCES = ("deconvolution", "speed", "memory")
+
+#: A block of fillers gives way to one of weights where it is this many times the work.
+TOO_DEAR = 10
 
 
 class Lowered(NamedTuple):
@@ -61,20 +77,24 @@ def lower(request: Request, choices: Choices = NO_WISHES) -> Lowered:
     if isinstance(request, UnpoolRequest):
         request = request.assume()
     (blocks, refusal), nearest = _proposed(request, choices), ""
-    ranked = sorted(((_rank(block, request), block) for block in blocks), key=lambda pair: pair[0])
-    for number, (_, block) in enumerate(ranked):
+    ranked = _ranked(blocks, request, choices.prefer)
+    for number, block in enumerate(ranked):
         certificate = certify(block, request)
         if certificate.exact or choices.accept_border and border_only(certificate):
-            others = tuple(_other(other, request) for _, other in ranked[:number] + ranked[number + 1 :])
+            others = tuple(_other(other, request) for other in ranked[:number] + ranked[number + 1 :])
             return Lowered(block, certificate, _cost(block, request), others)
         nearest = nearest or f"; {block.lowering} is {certificate}"
     raise refusal or _nothing(choices, nearest)
 
 
 def _nothing(choices: Choices, nearest: str) -> Refused:
+    if choices.lowering in WEIGHTED and not choices.weights:
+        return Refused(f"the lowering {choices.lowering} needs weights; give --weights and --weights-out")
     if choices.lowering:
         return Refused(f"the lowering {choices.lowering} does not fit this layer{nearest}")
-    return Refused(f"no stock layers with fillers only compute this exactly{nearest}")
+    if choices.weights:
+        return Refused(f"no stock layers compute this exactly{nearest}")
+    return Refused(f"no stock layers with fillers only compute this exactly{nearest}; with --weights they may")
 
 
 def _proposed(request: Request, choices: Choices) -> Tuple[List[Block], Optional[Refused]]:
@@ -82,20 +102,37 @@ def _proposed(request: Request, choices: Choices) -> Tuple[List[Block], Optional
     blocks: List[Block] = []
     refusal: Optional[Refused] = None
     for lowering in UNPOOL_TABLE if isinstance(request, UnpoolRequest) else TABLE:
-        if choices.lowering in (None, lowering.NAME):
+        weighed = choices.weights or lowering.NAME not in WEIGHTED
+        if choices.lowering in (None, lowering.NAME) and weighed:
             try:
                 blocks += lowering.propose(request)
             except Refused as error:
                 refusal = error
-    if choices.filler_safe:
+    if choices.filler_safe and not choices.weights:
         blocks = [block for block in blocks if not block.newer_filler]
     return blocks, refusal
 
 
-def _rank(block: Block, request: Request) -> Tuple[int, int, int]:
-    """Single layers first, then the least work, then the fewest layers."""
-    heavy = [layer for layer in block.layers if layer.type not in ("Slice", "Silence")]
-    return int(len(heavy) > 1), _cost(block, request).work, len(block.layers)
+def _ranked(blocks: List[Block], request: Request, prefer: str) -> List[Block]:
+    """The blocks, best first.
+
+    By work or memory alone where the user wants that. Otherwise fillers before weights, unless they
+    are far too dear; then single layers, then the least work, then the fewest layers.
+    """
+    costs = {id(block): _cost(block, request) for block in blocks}
+    if prefer == "memory":
+        return sorted(blocks, key=lambda block: costs[id(block)].peak_bytes)
+    if prefer == "speed":
+        return sorted(blocks, key=lambda block: (costs[id(block)].work, len(block.layers)))
+    weighted = min((costs[id(block)].work for block in blocks if block.needs_weights), default=0)
+
+    def rank(block: Block) -> Tuple[int, bool, int, int]:
+        work = costs[id(block)].work
+        dear = bool(weighted) and work > TOO_DEAR * weighted
+        heavy = [layer for layer in block.layers if layer.type not in ("Slice", "Silence")]
+        return 1 if block.needs_weights else 2 * dear, len(heavy) > 1, work, len(block.layers)
+
+    return sorted(blocks, key=rank)
 
 
 def _cost(block: Block, request: Request) -> Cost:

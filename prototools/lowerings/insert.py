@@ -13,7 +13,8 @@ from typing import Iterator, List, Optional, Tuple
 
 from prototools.blocks import TOP, Block, Local, StockLayer, convolution, deconvolution
 from prototools.lowerings.request import ResizeRequest
-from prototools.resize import NEAREST, Axis, Resize, Times
+from prototools.resize import Axis, Resize, Times
+from prototools.sampling import NEAREST
 
 NAME = "insert"
 

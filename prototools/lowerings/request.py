@@ -8,7 +8,8 @@ from typing import List, NamedTuple, Optional, Tuple
 
 from prototools.blocks import Local, StockLayer, pooling, silence, slicing
 from prototools.errors import PrototoolsError
-from prototools.resize import ALIGN_CORNERS, Axis, Given, Resize, Times, Unpool, Zoomed
+from prototools.resize import Axis, Given, Resize, Times, Unpool, Zoomed
+from prototools.sampling import ALIGN_CORNERS
 
 #: Height and width; None where a size is not known.
 Rows = Tuple[Optional[int], Optional[int]]

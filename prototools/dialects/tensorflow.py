@@ -1,0 +1,119 @@
+"""ResizeBilinear and ResizeNearestNeighbor: TensorFlow's layers, as forks of Caffe have them.
+
+* `ResizeBilinear` and `ResizeNearestNeighbor` of foss-for-synopsys-dwc-arc-processors/synopsys-caffe:
+  `output_height` and `output_width`, or else `scale_height` and `scale_width` (H' = floor(H scale)).
+  Source rows are at i H / H' (the default), at corners on corners (`align_corners`), or at pixel
+  centres (`half_pixel_centers`, `pytorch_half_pixel`; for nearest also `half_pixel_onnx`); outside
+  the image the border is repeated.
+  `data_format` is NHWC where it is not written; only NCHW lies as Caffe's own blobs do.
+* `ResizeBilinear` of BVLC pull request 6508: `factor`, else `height` and `width`; i H / H' always.
+"""
+
+from __future__ import annotations
+
+from typing import Tuple
+
+from prototools.dialects.reading import Context, Dialect, Reading, positive, require_bottoms, some
+from prototools.lowerings.request import Refused
+from prototools.prototext import Message
+from prototools.resize import Axis, Given, Resize, SizeRule, scaled
+from prototools.sampling import (
+    ALIGN_CORNERS,
+    ASYMMETRIC,
+    HALF_PIXEL,
+    HALF_PIXEL_NEAREST,
+    HALF_PIXEL_ONNX,
+    NEAREST,
+    NEAREST_ALIGN_CORNERS,
+    Sampling,
+)
+
+BILINEAR, NEIGHBOR = "resize_bilinear_param", "resize_nearest_neighbor_param"
+UNMERGED = ("factor", "height", "width")
+
+
+def _claims_synopsys(context: Context) -> bool:
+    return not some(context.param(BILINEAR), *UNMERGED)
+
+
+def _read_bilinear(context: Context) -> Reading:
+    param = _in_planes(context, BILINEAR)
+    half = param.boolean("half_pixel_centers") or param.boolean("pytorch_half_pixel")
+    plain = HALF_PIXEL if half else ASYMMETRIC
+    return _resized(param, ALIGN_CORNERS if param.boolean("align_corners") else plain, plain)
+
+
+def _read_neighbor(context: Context) -> Reading:
+    param = _in_planes(context, NEIGHBOR)
+    onnx = HALF_PIXEL_ONNX if param.boolean("half_pixel_onnx") else NEAREST
+    plain = HALF_PIXEL_NEAREST if param.boolean("half_pixel_centers") else onnx
+    return _resized(param, NEAREST_ALIGN_CORNERS if param.boolean("align_corners") else plain, plain)
+
+
+def _in_planes(context: Context, name: str) -> Message:
+    require_bottoms(context, 1)
+    param = context.param(name)
+    layout = param.string("data_format", "NHWC")
+    if layout != "NCHW":
+        raise Refused(f"its data_format must be NCHW, as Caffe's blobs are, but is {layout}")
+    return param
+
+
+def _resized(param: Message, sampling: Sampling, for_one: Sampling) -> Reading:
+    """Corners cannot fall on corners where one row comes out, so there the plain grid holds."""
+    sizes = [_size(param, side) for side in ("height", "width")]
+    axes = [Axis(for_one if size == Given(1) else sampling, size) for size in sizes]
+    return Reading(Resize(*axes))
+
+
+def _size(param: Message, side: str) -> SizeRule:
+    if param.integer(f"output_{side}"):
+        return Given(positive(param, f"output_{side}"))
+    factor = param.number(f"scale_{side}", 1.0)
+    if factor <= 0:
+        raise Refused(f"scale_{side} must be more than 0, but is {factor}")
+    return scaled(factor)
+
+
+def _claims_unmerged(context: Context) -> bool:
+    return some(context.param(BILINEAR), *UNMERGED)
+
+
+def _read_unmerged(context: Context) -> Reading:
+    require_bottoms(context, 1)
+    height, width = _unmerged_sizes(context.param(BILINEAR))
+    return Reading(Resize(Axis(ASYMMETRIC, height), Axis(ASYMMETRIC, width)))
+
+
+def _unmerged_sizes(param: Message) -> Tuple[SizeRule, SizeRule]:
+    if param.has("factor"):
+        factor = param.number("factor")
+        if factor <= 0:
+            raise Refused(f"factor must be more than 0, but is {factor}")
+        return scaled(factor), scaled(factor)
+    return Given(positive(param, "height", 0)), Given(positive(param, "width", 0))
+
+
+DIALECTS = (
+    Dialect(
+        name="synopsys",
+        types=("ResizeBilinear",),
+        speaks_for="synopsys-caffe: TensorFlow's grids",
+        claims=_claims_synopsys,
+        read=_read_bilinear,
+    ),
+    Dialect(
+        name="synopsys",
+        types=("ResizeNearestNeighbor",),
+        speaks_for="synopsys-caffe: TensorFlow's grids",
+        claims=lambda context: True,
+        read=_read_neighbor,
+    ),
+    Dialect(
+        name="pull_6508",
+        types=("ResizeBilinear",),
+        speaks_for="BVLC pull request 6508",
+        claims=_claims_unmerged,
+        read=_read_unmerged,
+    ),
+)
