@@ -374,7 +374,7 @@ def _trace_inner_product(layer: StockLayer, bottoms: List[Traced], axis: int) ->
 
 def _multiplied(matrix: Matrix, source: Traced) -> Traced:
     """A matrix times rows, over one common denominator."""
-    if matrix.columns != len(source.rows):
+    if matrix.columns != len(source.rows) or any(not 0 <= i < matrix.columns for row in matrix.rows for i, _ in row):
         raise NotLinear(f"the weights are for {matrix.columns} rows, but there are {len(source.rows)}")
     denominator = lcm(weight.denominator for row in matrix.rows for _, weight in row)
     rows: List[Dict[int, int]] = []

@@ -120,6 +120,12 @@ def half_pixel_onnx(i: int, rows: int, out: int) -> Row:
     return one(whole((i + HALF) * rows / out - HALF), rows)
 
 
+def repeated_then_zero(i: int, rows: int, out: int) -> Row:
+    """Every row H' // H times, and zeros where rows are left over."""
+    times = out // rows
+    return ((i // times, Fraction(1)),) if i < rows * times else ()
+
+
 # ---------------------------------------------------------------- cubic, and filters wider than two rows
 
 
@@ -192,5 +198,6 @@ HALF_PIXEL = Sampling("half-pixel", half_pixel)
 HALF_PIXEL_NEAREST = Sampling("nearest, half-pixel", half_pixel_floor)
 HALF_PIXEL_ONNX = Sampling("nearest, half-pixel less a half", half_pixel_onnx)
 ASYMMETRIC = Sampling("asymmetric", asymmetric)
+REPEATED = Sampling("repeated, then zeros", repeated_then_zero)
 ASYMMETRIC_FADING = Sampling("asymmetric, fading", asymmetric_fading)
 CUBIC_UNCLAMPED = Sampling("cubic, unclamped", cubic_unclamped)

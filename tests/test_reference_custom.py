@@ -46,7 +46,7 @@ INTERP_SIZES = [
     ("pspnet", "zoom_factor: 2 pad_beg: -1 pad_end: -2", 8, 9),
     ("pspnet", "height: 1 width: 1", 5, 1),
     ("papandreou", "zoom_factor: 3", 4, 10),
-    ("deeplab-v1", "zoom_factor: 2 pad_beg: -1", 5, 9),
+    ("deeplab_v1", "zoom_factor: 2 pad_beg: -1", 5, 9),
     ("xjtu", "zoom_factor: 2", 5, 10),
     ("xjtu", "shrink_factor: 2", 5, 3),
     ("xjtu", "shrink_factor: 2 zoom_factor: 2", 5, 5),
@@ -355,14 +355,14 @@ def test_appearance_flow_enlarges_with_aligned_corners(fields, wanted):
     if "width: 1" in fields:
         fields = fields.replace("width: 1", "width: 3")
     layer = make("Resize", f"resize_param {{ {fields} }}")
-    (top,) = forward_layer(layer, [source], dialect="appearance-flow")
+    (top,) = forward_layer(layer, [source], dialect="appearance_flow")
     assert top[0, 0, :, 0] == pytest.approx(wanted)
 
 
 def test_appearance_flow_blurs_before_it_shrinks():
     source = np.array([0.0, 0, 4, 0, 0]).reshape(1, 1, 5, 1).repeat(5, axis=3)
     layer = make("Resize", "resize_param { height: 3 width: 5 }")
-    (top,) = forward_layer(layer, [source], dialect="appearance-flow")
+    (top,) = forward_layer(layer, [source], dialect="appearance_flow")
     # A tent of radius 2 spreads 4 as 1, 2, 1; the rows 0, 2 and 4 are kept.
     assert top[0, 0, :, 0] == pytest.approx([0, 2, 0])
 
@@ -393,7 +393,7 @@ def test_resize_bilinear_knows_two_layouts_and_defaults_to_nhwc(layout):
     ("Unpooling", "pooling_param { pool: MAX kernel_size: 2 }", 2, None, "unmerged Caffe patches"),
     ("Unpooling", "", 2, None, "must say scale"),
     ("UNPOOLING", "unpooling_param { kernel_size: 2 }", 1, None, "unpool_size"),
-    ("Resize", "resize_param { height: 6 width: 6 }", 1, None, "appearance-flow or happynear"),
+    ("Resize", "resize_param { height: 6 width: 6 }", 1, None, "appearance_flow or happynear"),
     ("Resample", "resample_param { height: 6 width: 6 type: AREA }", 1, None, "AREA"),
     ("Resample", "", 1, None, "at least 1"),
     ("BilinearInterpolation", "", 1, None, "must have 2 bottoms"),

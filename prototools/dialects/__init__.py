@@ -9,11 +9,23 @@ from __future__ import annotations
 
 from typing import List, Optional, Sequence, Tuple
 
-from prototools.dialects import darknet, interp, resample, stretching, tensorflow, unpool, unpooling, upsample
+from prototools.dialects import (
+    darknet,
+    interp,
+    interp_forks,
+    resample,
+    resize,
+    stretching,
+    tensorflow,
+    unpool,
+    unpooling,
+    upsample,
+)
 from prototools.dialects.reading import Context, Dialect, Reading
 from prototools.lowerings.request import Refused
 
 TABLE: Tuple[Dialect, ...] = (
+    *interp_forks.DIALECTS,
     *interp.DIALECTS,
     *upsample.DIALECTS,
     *darknet.DIALECTS,
@@ -21,6 +33,7 @@ TABLE: Tuple[Dialect, ...] = (
     *unpooling.DIALECTS,
     *tensorflow.DIALECTS,
     *resample.DIALECTS,
+    *resize.DIALECTS,
     *stretching.DIALECTS,
 )
 
@@ -29,8 +42,7 @@ TYPES = frozenset(name for dialect in TABLE for name in dialect.types)
 
 #: Types that resize in forks and that no dialect reads yet, so that reports can name them.
 UNREAD_TYPES = frozenset(
-    """Bilinearupsample CropAndResize InterpNN InterpVariable OctaveUpsample Resize SimpleUpsample
-    UpsamplePooling""".split()
+    "Bilinearupsample CropAndResize InterpVariable SimpleUpsample UpsamplePooling".split()
 )
 
 

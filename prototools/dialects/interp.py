@@ -31,7 +31,7 @@ from prototools.dialects.reading import (
 from prototools.lowerings.request import Refused
 from prototools.prototext import Message
 from prototools.resize import Axis, Given, Resize, SizeRule, Zoomed
-from prototools.sampling import ALIGN_CORNERS
+from prototools.sampling import ALIGN_CORNERS, Sampling
 
 PARAM = "interp_param"
 SIZE_FIELDS = ("height", "width", "zoom_factor", "shrink_factor")
@@ -51,8 +51,8 @@ def _claims_reference(context: Context) -> bool:
 def _read_one(context: Context) -> Reading:
     require_bottoms(context, 1)
     param = context.param(PARAM)
-    height, width = _sizes(param)
-    return Reading(_stretched(param, height, width))
+    height, width = written_sizes(param)
+    return Reading(stretched(param, height, width))
 
 
 def _read_reference(context: Context) -> Reading:
@@ -61,10 +61,10 @@ def _read_reference(context: Context) -> Reading:
     if some(param, *SIZE_FIELDS):
         raise Refused("with a second bottom it must give no size, zoom or shrink of its own")
     height, width = size_of(context, 1)
-    return Reading(_stretched(param, Given(height), Given(width)), references=(1,))
+    return Reading(stretched(param, Given(height), Given(width)), references=(1,))
 
 
-def _sizes(param: Message) -> Tuple[SizeRule, SizeRule]:
+def written_sizes(param: Message) -> Tuple[SizeRule, SizeRule]:
     """The rule for height and width, by which fields are written; the first row that fits counts."""
     zoom, shrink = param.has("zoom_factor"), param.has("shrink_factor")
     if zoom != shrink:
@@ -81,12 +81,15 @@ def _both(size: SizeRule) -> Tuple[SizeRule, SizeRule]:
     return size, size
 
 
-def _stretched(param: Message, height: SizeRule, width: SizeRule) -> Resize:
+def stretched(
+    param: Message, height: SizeRule, width: SizeRule, sampling: Sampling = ALIGN_CORNERS
+) -> Resize:
+    """After the crop by the negative pads, to a size."""
     first, last = (param.integer(name) for name in PADS)
     if first > 0 or last > 0:
         raise Refused("pad_beg and pad_end must be zero or negative: they cut rows, they add none")
     crop = (-first, -last)
-    return Resize(Axis(ALIGN_CORNERS, height, crop), Axis(ALIGN_CORNERS, width, crop))
+    return Resize(Axis(sampling, height, crop), Axis(sampling, width, crop))
 
 
 DIALECTS = (

@@ -40,14 +40,14 @@ def _read_bilinear(context: Context) -> Reading:
     param = _in_planes(context, BILINEAR)
     half = param.boolean("half_pixel_centers") or param.boolean("pytorch_half_pixel")
     plain = HALF_PIXEL if half else ASYMMETRIC
-    return _resized(param, ALIGN_CORNERS if param.boolean("align_corners") else plain, plain)
+    return _resized(context, param, ALIGN_CORNERS if param.boolean("align_corners") else plain, plain)
 
 
 def _read_neighbor(context: Context) -> Reading:
     param = _in_planes(context, NEIGHBOR)
     onnx = HALF_PIXEL_ONNX if param.boolean("half_pixel_onnx") else NEAREST
     plain = HALF_PIXEL_NEAREST if param.boolean("half_pixel_centers") else onnx
-    return _resized(param, NEAREST_ALIGN_CORNERS if param.boolean("align_corners") else plain, plain)
+    return _resized(context, param, NEAREST_ALIGN_CORNERS if param.boolean("align_corners") else plain, plain)
 
 
 def _in_planes(context: Context, name: str) -> Message:
@@ -59,11 +59,11 @@ def _in_planes(context: Context, name: str) -> Message:
     return param
 
 
-def _resized(param: Message, sampling: Sampling, for_one: Sampling) -> Reading:
+def _resized(context: Context, param: Message, sampling: Sampling, for_one: Sampling) -> Reading:
     """Corners cannot fall on corners where one row comes out, so there the plain grid holds."""
     sizes = [_size(param, side) for side in ("height", "width")]
-    axes = [Axis(for_one if size == Given(1) else sampling, size) for size in sizes]
-    return Reading(Resize(*axes))
+    single = [size == Given(1) or rows is not None and size(rows) == 1 for size, rows in zip(sizes, context.rows(0))]
+    return Reading(Resize(*(Axis(for_one if one else sampling, size) for one, size in zip(single, sizes))))
 
 
 def _size(param: Message, side: str) -> SizeRule:

@@ -35,6 +35,9 @@ def propose(request: ResizeRequest) -> Iterator[Block]:
         raise Refused("a V1 file has no Reshape layer; upgrade it first")
     channels = request.need_channels()
     maps = request.resize.height.map(height), request.resize.width.map(width)
+    for name, rows, size in zip(("height", "width"), maps, request.rows):
+        if any(not 0 <= source < size for row in rows for source, _ in row):
+            raise Refused(f"its {name} reads outside the image, where the fork's own layer reads anything")
     for order in ("wh", "hw"):
         layers = _layers(request, channels, maps, order)
         if layers:

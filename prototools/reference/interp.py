@@ -33,7 +33,7 @@ def interp(call: Call) -> List[np.ndarray]:
 
 def _pads(call: Call, param: Message, dialect: str) -> Tuple[int, int]:
     """How many rows and columns go at each end; DeepLab v1 has the fields but not the code."""
-    if dialect == "deeplab-v1":
+    if dialect == "deeplab_v1":
         return 0, 0
     begin, end = param.integer("pad_beg"), param.integer("pad_end")
     if begin > 0 or end > 0:
@@ -71,10 +71,10 @@ def _output_size(
     if len(call.bottoms) == 2:
         if dialect in ("lab", "segstereo", "afriesen") and specifications:
             raise call.error(f"a second bottom gives the size, but {specifications} stand too")
-        if dialect in ("pspnet", "papandreou", "deeplab-v1", "cc4", "derteanoo", "synopsys"):
+        if dialect in ("pspnet", "papandreou", "deeplab_v1", "cc4", "derteanoo", "synopsys"):
             raise call.error(f"the dialect {dialect} takes one bottom, but there are two")
         return size_of(planes(call, 1))
-    if dialect in ("papandreou", "deeplab-v1", "lab", "segstereo") and len(specifications) != 1:
+    if dialect in ("papandreou", "deeplab_v1", "lab", "segstereo") and len(specifications) != 1:
         raise call.error(f"exactly one size rule must be written, but found {specifications}")
     rule = SIZE_RULES.get(dialect, pspnet_size)
     rows, columns = size_of(region)

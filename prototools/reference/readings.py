@@ -15,16 +15,22 @@ from prototools.reference.call import Call, written
 
 #: `Interp`: pspnet is also DeepLab v2, DORN, sophgo and Cambricon on the CPU.
 INTERP = (
-    "pspnet", "papandreou", "deeplab-v1", "lab", "segstereo", "jolibrain", "afriesen", "xjtu",
+    "pspnet", "papandreou", "deeplab_v1", "lab", "segstereo", "jolibrain", "afriesen", "xjtu",
     "cc4", "derteanoo", "synopsys",
 )
 UPSAMPLE = (
     "yolo", "inisis", "ascend", "sophgo", "nnie", "cambricon", "caffe_plus", "caffemex",
-    "tiny-dsod", "sds", "segnet", "ctensmeyer",
+    "tiny_dsod", "sds", "segnet", "ctensmeyer",
 )
 UNPOOLING = ("fusenet", "deconvnet")
-RESIZE = ("appearance-flow", "happynear")
-DIALECTS = INTERP + UPSAMPLE + UNPOOLING + RESIZE
+RESIZE = ("appearance_flow", "happynear")
+
+#: Forks whose layer types have one meaning, so that naming them changes nothing here.
+PLAIN = (
+    "cambricon_unpooling", "darknet", "deephi", "flownet2", "imresize", "interpolate", "max_unpool", "octave",
+    "pull_6508", "reference", "upsampling", "upscale", "upscale2d",
+)
+DIALECTS = INTERP + UPSAMPLE + UNPOOLING + RESIZE + PLAIN
 
 
 def check_dialect(name: str) -> None:
@@ -42,7 +48,7 @@ def interp_reading(call: Call) -> str:
         return call.dialect
     param = call.param("interp_param")
     if call.layer.type == "INTERP":
-        return "deeplab-v1"
+        return "deeplab_v1"
     for field, dialect in (
         ("full_zoom_factor", "synopsys"),
         ("interp_type", "segstereo"),
@@ -72,7 +78,7 @@ def upsample_reading(call: Call) -> str:
         return "ctensmeyer"
     if count == 2:
         plain = not written(param, "scale") and not call.mask_below
-        return "tiny-dsod" if plain else "segnet"
+        return "tiny_dsod" if plain else "segnet"
     return "yolo"
 
 
@@ -117,7 +123,7 @@ def resize_reading(call: Call) -> str:
         raise call.error("resize_ratio, type and interp_mode belong to forks that are not run here")
     for dialect, fields in (
         ("happynear", ("out_height_scale", "out_width_scale", "is_pyramid_test")),
-        ("appearance-flow", ("scale", "scale_x", "scale_y", "crop", "crop_x", "crop_y")),
+        ("appearance_flow", ("scale", "scale_x", "scale_y", "crop", "crop_x", "crop_y")),
     ):
         if written(param, *fields):
             return dialect

@@ -172,7 +172,7 @@ def half_pixel(size: int, new_size: int) -> Taps:
 
 def resize(call: Call) -> List[np.ndarray]:
     """`Resize` in the dialect that is named or that the fields decide."""
-    return {"appearance-flow": appearance_flow, "happynear": happynear}[resize_reading(call)](call)
+    return {"appearance_flow": appearance_flow, "happynear": happynear}[resize_reading(call)](call)
 
 
 def happynear(call: Call) -> List[np.ndarray]:

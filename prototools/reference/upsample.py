@@ -180,7 +180,7 @@ MEANINGS: Dict[str, Callable[[Call], List[np.ndarray]]] = {
     "cambricon": cambricon,
     "caffe_plus": caffe_plus,
     "caffemex": caffemex,
-    "tiny-dsod": tiny_dsod,
+    "tiny_dsod": tiny_dsod,
     "sds": sds,
     "segnet": segnet,
     "ctensmeyer": ctensmeyer,
@@ -197,6 +197,17 @@ def upsampling(call: Call) -> List[np.ndarray]:
     """`Upsampling`: nearest by `scalefactor`, which must be above 1."""
     factor = _factor(call, call.param("upsampling_param"), "scalefactor", 1, least=2)
     return [repeated(planes(call), factor, factor)]
+
+
+def octave_upsample(call: Call) -> List[np.ndarray]:
+    """`OctaveUpsample`: each value H' // H times down and W' // W across; what is left over stays zero."""
+    param, bottom = call.param("octaveupsample_param"), planes(call)
+    height, width = segnet_size(call, param, bottom)
+    down, across = height // bottom.shape[2], width // bottom.shape[3]
+    top = np.zeros(bottom.shape[:2] + (height, width))
+    filled = repeated(bottom, down, across)
+    top[:, :, : filled.shape[2], : filled.shape[3]] = filled
+    return [top]
 
 
 def upscale_2d(call: Call) -> List[np.ndarray]:

@@ -1,0 +1,147 @@
+"""Resize: one type name, several layers; and OctaveUpsample.
+
+* `happynear` (happynear/caffe-windows, inisis/caffe): `height` and `width`, or with `is_pyramid_test`
+  `out_height_scale` and `out_width_scale` (H' = trunc(H scale)). Bilinear at x = i H / H'; what lies
+  behind the last row counts nothing, so the end fades.
+* `appearance_flow` (tinghuiz/appearance-flow): `scale`, or `height` and `width`, after a `crop` at both
+  ends; corners on corners. Shrinking filters first, and is not read.
+* `face_parsing` (Face_Parsing_2016): `resize_ratio` and `type`; NEAREST takes row trunc(i / ratio).
+* `OctaveUpsample` (chaipangpang/OctaveConv_Caffe): sizes as SegNet's Upsample writes them; every value
+  stands H' // H times, and what is left at the end stays zero.
+
+`height` and `width` alone fit the first two, so there the user must say which.
+"""
+
+from __future__ import annotations
+
+from typing import Tuple
+
+from prototools.dialects.reading import (
+    Context,
+    Dialect,
+    Reading,
+    only,
+    positive,
+    require_bottoms,
+    size_of,
+    some,
+)
+from prototools.lowerings.request import Refused
+from prototools.prototext import Message
+from prototools.resize import Axis, Given, Resize, SizeRule, Times, Zoomed, scaled
+from prototools.sampling import ALIGN_CORNERS, ASYMMETRIC_FADING, NEAREST, REPEATED
+
+PARAM, OCTAVE = "resize_param", "octaveupsample_param"
+PYRAMID = ("is_pyramid_test", "out_height_scale", "out_width_scale")
+FLOW = ("scale", "scale_x", "scale_y", "crop", "crop_x", "crop_y")
+RATIO = ("resize_ratio", "type")
+
+
+def _claims_happynear(context: Context) -> bool:
+    param = context.param(PARAM)
+    return only(param, "height", "width", *PYRAMID) and some(param, *PYRAMID)
+
+
+def _read_happynear(context: Context) -> Reading:
+    require_bottoms(context, 1)
+    param = context.param(PARAM)
+    if param.boolean("is_pyramid_test"):
+        sizes = [_scale(param, f"out_{side}_scale") for side in ("height", "width")]
+    else:
+        sizes = [Given(positive(param, side, 0)) for side in ("height", "width")]
+    return Reading(Resize(*(Axis(ASYMMETRIC_FADING, size) for size in sizes)))
+
+
+def _scale(param: Message, name: str) -> SizeRule:
+    factor = param.number(name, 0.0)
+    if factor <= 0:
+        raise Refused(f"{name} must be more than 0, but is {factor}")
+    return scaled(factor)
+
+
+def _claims_flow(context: Context) -> bool:
+    param = context.param(PARAM)
+    return only(param, "height", "width", *FLOW) and some(param, *FLOW)
+
+
+def _read_flow(context: Context) -> Reading:
+    require_bottoms(context, 1, 2)
+    references = (1,) if len(context.layer.bottoms) == 2 else ()
+    axes = [_flow_axis(context, number) for number in (0, 1)]
+    return Reading(Resize(*axes), references=references)
+
+
+def _flow_axis(context: Context, number: int) -> Axis:
+    param, (side, letter) = context.param(PARAM), (("height", "y"), ("width", "x"))[number]
+    crop = param.integer(f"crop_{letter}", param.integer("crop"))
+    scale = param.number(f"scale_{letter}", param.number("scale"))
+    if len(context.layer.bottoms) == 2 and not scale:
+        return _stretch(context, number, size_of(context, 1)[number], crop)
+    if param.has(side):
+        if scale:
+            raise Refused(f"it must give {side} or a scale, but not both")
+        return _stretch(context, number, positive(param, side), crop)
+    if scale < 1 or scale != int(scale) or len(context.layer.bottoms) == 2:
+        raise Refused(f"scale must be a whole number of at least 1, with one bottom, but is {scale:g}")
+    return Axis(ALIGN_CORNERS, Zoomed(int(scale)), (crop, crop))
+
+
+def _stretch(context: Context, number: int, size: int, crop: int) -> Axis:
+    rows = size_of(context, 0)[number]
+    if size < rows - 2 * crop:
+        raise Refused(f"it shrinks {rows - 2 * crop} rows to {size}, which the fork filters first")
+    return Axis(ALIGN_CORNERS, Given(size), (crop, crop))
+
+
+def _claims_ratio(context: Context) -> bool:
+    param = context.param(PARAM)
+    return only(param, *RATIO) and some(param, *RATIO)
+
+
+def _read_ratio(context: Context) -> Reading:
+    require_bottoms(context, 1)
+    param = context.param(PARAM)
+    if param.word("type", "NEAREST") not in ("NEAREST", "1"):
+        raise Refused("type must be NEAREST: this fork's other kinds are not read")
+    ratio = param.number("resize_ratio", 1.0)
+    if ratio < 1 or ratio != int(ratio):
+        raise Refused(f"resize_ratio must be a whole number of at least 1, but is {ratio:g}")
+    return Reading(Resize(Axis(NEAREST, Times(int(ratio))), Axis(NEAREST, Times(int(ratio)))))
+
+
+# ---------------------------------------------------------------- OctaveUpsample
+
+
+def _read_octave(context: Context) -> Reading:
+    require_bottoms(context, 1)
+    param = context.param(OCTAVE)
+    return Reading(Resize(*(_octave_axis(context, param, number) for number in (0, 1))))
+
+
+def _octave_axis(context: Context, param: Message, number: int) -> Axis:
+    letter = "hw"[number]
+    if param.has("upsample_h") and param.has("upsample_w"):
+        size = positive(param, f"upsample_{letter}", least=2)
+        rows = context.rows(0)[number]
+        if rows is not None and size % rows == 0:
+            return Axis(NEAREST, Given(size))
+        return Axis(REPEATED, Given(size))
+    factor, less = _octave_factor(param, letter)
+    return Axis(REPEATED if less else NEAREST, Times(factor, less))
+
+
+def _octave_factor(param: Message, letter: str) -> Tuple[int, int]:
+    name = f"scale_{letter}" if param.has("scale_h") else "scale"
+    factor = positive(param, name, 2, least=2)
+    less = int(param.boolean(f"pad_out_{letter}"))
+    if less and factor != 2:
+        raise Refused(f"pad_out_{letter} goes with a factor of 2 only, but the factor is {factor}")
+    return factor, less
+
+
+DIALECTS = (
+    Dialect("happynear", ("Resize",), "happynear/caffe-windows, inisis/caffe", _claims_happynear, _read_happynear),
+    Dialect("appearance_flow", ("Resize",), "tinghuiz/appearance-flow", _claims_flow, _read_flow),
+    Dialect("face_parsing", ("Resize",), "Face_Parsing_2016: resize_ratio", _claims_ratio, _read_ratio),
+    Dialect("octave", ("OctaveUpsample",), "chaipangpang/OctaveConv_Caffe", lambda context: True, _read_octave),
+)

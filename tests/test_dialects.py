@@ -1,0 +1,168 @@
+"""Every dialect, against the numpy reference, which reads the same layers in its own way."""
+
+from __future__ import annotations
+
+from typing import Dict, Optional
+
+import numpy as np
+import pytest
+
+from prototools.dialects import TABLE, TYPES, names
+from prototools.errors import PrototoolsError
+from prototools.net import Net
+from prototools.patching import replaced_layers
+from prototools.reference import LAYERS, run
+from prototools.rewriter import rewrite
+
+#: A layer's type and parameters, the dialect where the file does not decide, and sizes to try it at.
+LAYERS_READ = [
+    ("Interp", "interp_param { zoom_factor: 3 pad_beg: -1 }", None),
+    ("Interp", "interp_param { height: 11 width: 5 }", None),
+    ("Interp", 'interp_param { zoom_factor: 2 interp_type: "nearest_neighbor" }', None),
+    ("Interp", 'interp_param { height: 9 width: 13 interp_type: "bilinear" }', None),
+    ("Interp", "interp_param { zoom_factor: 3 mode: NEAREST }", None),
+    ("Interp", "interp_param { height: 9 width: 13 mode: LINEAR }", None),
+    ("Interp", "interp_param { full_zoom_factor: 3 }", None),
+    ("Interp", "interp_param { zoom_factor: 2 align_corners: false }", None),
+    ("Interp", "interp_param { zoom_factor: 2 }", "xjtu"),
+    ("Interp", "interp_param { zoom_factor: 2 shrink_factor: 2 }", "derteanoo"),
+    ("Interp", "interp_param { zoom_factor: 2 }", "cc4"),
+    ("Interp", "interp_param { shrink_factor: 2 pad_end: -1 }", "cc4"),
+    ("InterpNN", "interp_param { zoom_factor: 3 }", None),
+    ("InterpNN", "interp_param { height: 9 width: 4 }", None),
+    ("Upsample", "upsample_param { scale: 3 }", None),
+    ("Upsample", "upsample_param { scale: 0.5 stride: 2 }", None),
+    ("Upsample", "upsample_param { mode: BILINEAR height: 9 width: 10 }", None),
+    ("Upsample", "upsample_param { mode: NEAREST height: 9 width: 10 }", None),
+    ("Upsample", "upsample_param { scale: 3 nearestneighbor_mode: true }", None),
+    ("UpsampleDarknet", "upsample_darknet_param { stride: 2 }", None),
+    ("Upsampling", "upsampling_param { scalefactor: 3 }", None),
+    ("Upscale2D", "", None),
+    ("Upscale", "", None),
+    ("OctaveUpsample", "octaveupsample_param { scale: 2 pad_out_h: true }", None),
+    ("OctaveUpsample", "octaveupsample_param { upsample_h: 17 upsample_w: 20 }", None),
+    ("ResizeBilinear", 'resize_bilinear_param { data_format: "NCHW" output_height: 9 output_width: 4 }', None),
+    ("ResizeBilinear", 'resize_bilinear_param { data_format: "NCHW" scale_height: 1.5 half_pixel_centers: true }',
+     None),
+    ("ResizeBilinear", 'resize_bilinear_param { data_format: "NCHW" align_corners: true scale_width: 0.2 }', None),
+    ("ResizeBilinear", "resize_bilinear_param { factor: 1.7 }", None),
+    ("ResizeBilinear", "resize_bilinear_param { height: 9 width: 3 }", None),
+    ("ResizeNearestNeighbor", 'resize_nearest_neighbor_param { data_format: "NCHW" scale_height: 3 }', None),
+    ("ResizeNearestNeighbor", 'resize_nearest_neighbor_param { data_format: "NCHW" output_height: 11 output_width: 9 '
+     "half_pixel_onnx: true }", None),
+    ("Resample", "resample_param { height: 12 width: 14 type: LINEAR }", None),
+    ("Resample", "resample_param { height: 3 width: 14 type: LINEAR }", None),
+    ("Resample", "resample_param { height: 13 width: 4 type: CUBIC }", None),
+    ("Resample", "resample_param { height: 12 width: 14 type: NEAREST }", None),
+    ("DeephiResize", "deephi_resize_param { scale_h: 2 scale_w: 1.5 }", None),
+    ("DeephiResize", "deephi_resize_param { new_height: 13 new_width: 4 resize_type: BILINEAR }", None),
+    ("BilinearInterpolate", "bilinear_interpolate_param { dst_h: 9 dst_w: 4 }", None),
+    ("BilinearInterpolate", "bilinear_interpolate_param { scale_factor: 1.5 align_corners: false }", None),
+    ("Resize", "resize_param { height: 11 width: 5 }", "happynear"),
+    ("Resize", "resize_param { is_pyramid_test: true out_height_scale: 2 out_width_scale: 1.5 }", None),
+    ("Resize", "resize_param { height: 11 width: 13 }", "appearance_flow"),
+    ("Resize", "resize_param { scale: 3 crop: 1 }", None),
+    ("UNPOOLING", "unpooling_param { unpool: TILE kernel_size: 2 stride: 2 unpool_h: 12 unpool_w: 14 }", None),
+    ("UnPooling", "unpooling_param { unpool: REP out_kernel_size: 2 out_stride: 2 }", None),
+]
+
+
+def net(kind: str, param: str, size, bottoms: str = 'bottom: "data"') -> str:
+    dims = " ".join(f"dim: {dim}" for dim in (2, 3, *size))
+    old = kind in ("UNPOOLING", "INTERP")
+    own = f'name: "up" type: {kind if old else chr(34) + kind + chr(34)} {bottoms} top: "up" {param} }}\n'
+    if old:
+        return f'input: "data" input_shape {{ {dims} }}\nlayers {{ {own}'
+    source = f'layer {{ name: "data" type: "Input" top: "data" input_param {{ shape {{ {dims} }} }} }}\n'
+    return f"{source}layer {{ {own}"
+
+
+def outcome(text: str, inputs: Dict[str, np.ndarray], dialect: Optional[str]):
+    """What the reference gives before and after, the new layers with the weights that are written."""
+    result = rewrite(text, weights=True, dialect=[dialect] if dialect else [])
+    assert result.changes and not result.refusals, result.refusals
+    new = [layer for layers in replaced_layers(result).values() for layer in layers]
+    params = {one.name: [np.frombuffer(values, "<f4").reshape(shape) for shape, values in one.blobs] for one in new}
+    before = run(Net(text.encode()).filtered(), inputs, outputs=["up"], dialect=dialect)["up"]
+    return before, run(Net(result.text.encode()).filtered(), inputs, params, outputs=["up"])["up"]
+
+
+@pytest.mark.parametrize("size", [(6, 7), (8, 5)], ids=str)
+@pytest.mark.parametrize("kind, param, dialect", LAYERS_READ)
+def test_values(kind: str, param: str, dialect: Optional[str], size) -> None:
+    """The rewritten net's numbers are the fork's, to the precision of float32 weights."""
+    if "unpool_h" in param and size != (6, 7):
+        pytest.skip("the layer is written for one size")
+    image = np.random.RandomState(0).randn(2, 3, *size)
+    before, after = outcome(net(kind, param, size), {"data": image}, dialect)
+    assert before.shape == after.shape and before.size > 30
+    assert np.abs(before - after).max() < 2e-6
+
+
+@pytest.mark.parametrize("kind", ["BilinearInterpolation", "Interpolation", "InterpAdvance"])
+def test_size_references(kind: str) -> None:
+    """The second bottom gives the size, and its values do not matter."""
+    random = np.random.RandomState(0)
+    text = net(kind, "", (4, 5), 'bottom: "data" bottom: "like"').replace(
+        "layer { name: \"up\"", 'layer { name: "like" type: "Input" top: "like" input_param { shape { dim: 2 dim: 1 '
+        'dim: 9 dim: 11 } } }\nlayer { name: "up"')
+    inputs = {"data": random.randn(2, 3, 4, 5), "like": random.randn(2, 1, 9, 11)}
+    before, after = outcome(text, inputs, None)
+    assert before.shape == (2, 3, 9, 11) and np.abs(before - after).max() < 2e-6
+
+
+def test_every_type_is_tried() -> None:
+    """A new layer type needs a row here; masks have their own tests."""
+    tried = {kind for kind, _, _ in LAYERS_READ} | {"BilinearInterpolation", "Interpolation", "InterpAdvance"}
+    masks = {"MaxUnPool", "Unpooling"}
+    elsewhere = {"INTERP", "UPSAMPLE"}  # V1 spellings of types that are tried.
+    without_reference = TYPES - set(LAYERS)
+    assert TYPES - tried - masks - elsewhere == without_reference == {"ImResize"}
+
+
+def test_imresize() -> None:
+    """Catmull and Rom's cubic at pixel centres, by the formula of imresize_layer.cu."""
+    image = np.random.RandomState(0).randn(1, 1, 5, 6)
+    text = net("ImResize", "imresize_param { factor: 2 }", (5, 6)).replace("dim: 2 dim: 3", "dim: 1 dim: 1")
+    result = rewrite(text, weights=True)
+    new = [layer for layers in replaced_layers(result).values() for layer in layers]
+    params = {one.name: [np.frombuffer(values, "<f4").reshape(shape) for shape, values in one.blobs] for one in new}
+    found = run(Net(result.text.encode()).filtered(), {"data": image}, params, outputs=["up"])["up"]
+
+    def taps(i: int, rows: int):
+        x = (i + 0.5) / 2 - 0.5
+        base = max(int(np.floor(x + 1e-5)), 0)
+        t = x - base
+        weights = [-0.5 * t + t**2 - 0.5 * t**3, 1 - 2.5 * t**2 + 1.5 * t**3, 0.5 * t + 2 * t**2 - 1.5 * t**3,
+                   -0.5 * t**2 + 0.5 * t**3]
+        return [(min(max(base - 1 + k, 0), rows - 1), weight) for k, weight in enumerate(weights)]
+
+    inside = slice(2, -2)
+    wanted = np.zeros((10, 12))
+    for i in range(10):
+        for j in range(12):
+            wanted[i, j] = sum(a * b * image[0, 0, y, x] for y, a in taps(i, 5) for x, b in taps(j, 6))
+    assert np.abs(found[0, 0] - wanted)[inside, inside].max() < 1e-6
+
+
+def test_names_are_the_references() -> None:
+    """`--dialect` names one thing to the rewriter and to the reference that judges it."""
+    from prototools.reference import DIALECTS
+
+    assert set(names()) - set(DIALECTS) <= {"face_parsing"}
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.name}, {row.types[0]}")
+def test_a_layer_that_says_nothing(row) -> None:
+    """No dialect guesses, and none fails on a layer without parameters."""
+    for bottoms in ('bottom: "data"', 'bottom: "data" bottom: "data"', ""):
+        for kind in row.types:
+            result = rewrite(net(kind, "", (4, 5), bottoms), dialect=[row.name], weights=True)
+            assert len(result.changes) + len(result.refusals) == 1
+            assert all(isinstance(refusal.reason, str) for refusal in result.refusals)
+
+
+def test_unknown_dialect() -> None:
+    """A wrong name is a sentence with the right one."""
+    with pytest.raises((PrototoolsError, ValueError), match="did you mean happynear"):
+        rewrite(net("Resize", "", (4, 5)), dialect=["hapynear"])
