@@ -197,6 +197,11 @@ def reshape(role: str, bottom: str, top: str, dims: Sequence[int]) -> StockLayer
     return StockLayer("Reshape", role, (bottom,), (top,), {"reshape_param": {"shape": {"dim": list(dims)}}})
 
 
+def concat(role: str, bottoms: Sequence[str], top: str, axis: int) -> StockLayer:
+    """Blobs put behind each other along a blob axis."""
+    return StockLayer("Concat", role, tuple(bottoms), (top,), {"concat_param": {"axis": axis}})
+
+
 def silence(role: str, bottoms: Sequence[str]) -> StockLayer:
     """Takes blobs that nobody reads, so that they are no outputs of the net."""
     return StockLayer("Silence", role, tuple(bottoms), ())
@@ -357,6 +362,19 @@ def _trace_slice(layer: StockLayer, bottoms: List[Traced], axis: int) -> List[Tr
     return [source._replace(rows=source.rows[a:b]) for a, b in zip(points, points[1:])]
 
 
+def _trace_concat(layer: StockLayer, bottoms: List[Traced], axis: int) -> List[Traced]:
+    if layer.own["axis"] != axis + 2:
+        # Along the other axis all parts have the same rows.
+        if any(one.rows != bottoms[0].rows for one in bottoms):
+            raise NotLinear("Concat must join blobs that are alike along the other axis")
+        return bottoms[:1]
+    common = lcm(one.denominator for one in bottoms)
+    rows = tuple(
+        {i: weight * (common // one.denominator) for i, weight in row.items()} for one in bottoms for row in one.rows
+    )
+    return [Traced(rows, common)]
+
+
 def _trace_crop(layer: StockLayer, bottoms: List[Traced], axis: int) -> List[Traced]:
     source, reference = bottoms
     offsets = layer.own.get("offset", [0])
@@ -436,6 +454,7 @@ def _reduced(traced: Traced) -> Traced:
 
 
 TRACES: Dict[str, Callable[[StockLayer, List[Traced], int], List[Traced]]] = {
+    "Concat": _trace_concat,
     "Convolution": _trace_convolution,
     "Crop": _trace_crop,
     "Deconvolution": _trace_deconvolution,
@@ -497,6 +516,9 @@ def _sizes(layer: StockLayer, inputs: List[Size]) -> List[Size]:
         return [inputs[1]]
     if layer.type == "Silence":
         return []
+    if layer.type == "Concat":
+        return [tuple(sum(size[axis] for size in inputs) if layer.own["axis"] == axis + 2 else inputs[0][axis]
+                      for axis in (HEIGHT, WIDTH))]  # type: ignore[list-item]
     return list(zip(*(_lengths(layer, inputs[0][axis], axis) for axis in (HEIGHT, WIDTH))))
 
 

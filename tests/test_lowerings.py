@@ -14,7 +14,15 @@ from prototools.lowerings import Choices, lower
 from prototools.lowerings.certificate import certify_resize, certify_unpool
 from prototools.lowerings.request import PoolOrigin, Refused, ResizeRequest, UnpoolRequest
 from prototools.resize import Axis, Given, Resize, Times, Unpool, Zoomed
-from prototools.sampling import ALIGN_CORNERS, ASYMMETRIC, HALF_PIXEL, NEAREST, NEAREST_ALIGN_CORNERS, insert
+from prototools.sampling import (
+    ALIGN_CORNERS,
+    ASYMMETRIC,
+    ASYMMETRIC_FADING,
+    HALF_PIXEL,
+    NEAREST,
+    NEAREST_ALIGN_CORNERS,
+    insert,
+)
 
 UNKNOWN = (None, None)
 
@@ -372,3 +380,36 @@ def test_matrix_certificate_catches(index: int) -> None:
     layers = [replace(layer, matrix=layer.matrix._replace(rows=tuple(rows))) if layer is spoilt else layer
               for layer in block.layers]
     assert not certify_resize(replace(block, layers=tuple(layers)), asked).exact
+
+
+# ---------------------------------------------------------------- repeated borders
+
+
+@pytest.mark.parametrize("rows", [(1, 1), (1, 2), (2, 3), (4, 5), (7, 1)], ids=str)
+@pytest.mark.parametrize("factor", [2, 3, 4, 5])
+@pytest.mark.parametrize("sampling", [HALF_PIXEL, ASYMMETRIC, ASYMMETRIC_FADING], ids=lambda sampling: sampling.name)
+def test_edges(sampling, factor: int, rows) -> None:
+    """A whole factor with borders repeated, or fading, by fillers only and exact at every size."""
+    lowered = lower(request(Resize(Axis(sampling, Times(factor)), Axis(sampling, Times(factor))), rows=rows))
+    assert lowered.certificate.exact
+    assert types(lowered.block).split().count("Deconvolution") == 1
+    if min(rows) > 1:
+        assert lowered.block.lowering == "edges"
+
+
+def test_edges_need_one_whole_factor() -> None:
+    """The filler's kernel is square, and its steps are whole."""
+    for height, width in ((Times(2), Times(3)), (Given(7), Given(7))):
+        with pytest.raises(Refused, match="with --weights"):
+            lower(request(Resize(Axis(HALF_PIXEL, height), Axis(HALF_PIXEL, width)), rows=(4, 4)))
+
+
+@pytest.mark.parametrize("mistake", [{"pad": 2}, {"kernel_size": 5}, {"stride": 1}], ids=str)
+def test_edges_certificate_catches(mistake) -> None:
+    """Another pad, kernel or stride, or a border that is not repeated."""
+    asked = request(Resize(Axis(HALF_PIXEL, Times(2)), Axis(HALF_PIXEL, Times(2))), rows=(4, 4))
+    block = lower(asked).block
+    index = next(i for i, layer in enumerate(block.layers) if layer.type == "Deconvolution")
+    assert not certify_resize(change(block, index, CONVOLUTION, **mistake), asked).exact
+    bare = [layer for layer in block.layers if layer.type == "Deconvolution"]
+    assert not certify_resize(Block("edges", (replace(bare[0], bottoms=("in",)),)), asked).exact

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from prototools.blocks import Block, Cost, cost
-from prototools.lowerings import average, copy, insert, matrix, nearest, refine, subsample, unpool, zoom
+from prototools.lowerings import average, copy, edges, insert, matrix, nearest, refine, subsample, unpool, zoom
 from prototools.lowerings.certificate import border_only, certify_resize, certify_unpool
 from prototools.lowerings.request import Refused, ResizeRequest, UnpoolRequest
 from prototools.resize import Certificate
@@ -23,6 +23,7 @@ TABLE = (
     insert,
     average,
     refine,
+    edges,
     matrix,
 )
 UNPOOL_TABLE = (unpool,)
