@@ -22,7 +22,7 @@ FLOORS = (
     ("prototext", "sampling", "resize", "schema", "files"),
     ("blocks", "net", "netspec", "reference", "realcaffe", "shapes", "weights"),
     ("lowerings", "dialects", "engines", "regions"),
-    ("placement", "rewriter", "patching", "report", "verify", "upsample", "corpus"),
+    ("placement", "rewriter", "patching", "report", "check", "verify", "upsample", "corpus"),
     ("cli",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

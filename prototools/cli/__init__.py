@@ -16,6 +16,7 @@ COMMANDS: Dict[str, str] = {
     "rewrite": "Replace custom resize layers by stock layers with the same numbers.",
     "verify": "Run a network before and after, and compare the numbers.",
     "shapes": "Print every layer's output shape, parameters and multiply-adds.",
+    "check": "Say what will go wrong when Caffe loads a net and its weights.",
     "rules": "List or explain the dialects and lowerings.",
     "caffe": "Set up and use real Caffe, without root and without a build.",
 }
