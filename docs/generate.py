@@ -44,7 +44,9 @@ def table(headers: List[str], rows: List[Tuple[str, ...]]) -> List[str]:
 PUBLIC: List[Tuple[str, Any, List[str]]] = [
     ("prototools", prototools, ["parse", "rewrite", "NetSpec", "to_proto"]),
     ("prototools.patching", patching, ["patch_weights"]),
-    ("prototools.upsample", upsample, ["bilinear", "nearest", "interp", "unpool", "create_upsample_net"]),
+    ("prototools.upsample", upsample, [
+        "bilinear", "nearest", "interp", "resize", "learnable", "unpool", "create_upsample_net"
+    ]),
     ("prototools.verify", verification, ["verify", "Verdict", "Comparison", "Difference"]),
     ("prototools.engines", engines, []),
 ]

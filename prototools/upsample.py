@@ -14,15 +14,16 @@ from __future__ import annotations
 
 import sys
 from fractions import Fraction
+from math import gcd
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
-from prototools.blocks import TOP, Block, StockLayer, deconvolution
+from prototools.blocks import TOP, Block, StockLayer, deconvolution, pair
 from prototools.errors import PrototoolsError
 from prototools.lowerings import Choices, ResizeRequest, UnpoolRequest, lower
 from prototools.lowerings.request import PoolOrigin, Rows
 from prototools.prototext import Word
 from prototools.resize import Axis, Given, Resize, SizeRule, Times, Unpool, Zoomed
-from prototools.sampling import ALIGN_CORNERS, NEAREST
+from prototools.sampling import ALIGN_CORNERS, HALF_PIXEL, NEAREST
 
 Pair = Union[int, Sequence[int]]
 
@@ -106,6 +107,62 @@ def _interp_sizes(zoom, shrink, height, width) -> Tuple[SizeRule, SizeRule]:
     if height is None or width is None:
         raise UpsampleError("height and width must be given together")
     return Given(_whole("height", height)), Given(_whole("width", width))
+
+
+def resize(
+    bottom: Any,
+    channels: Optional[int] = None,
+    *,
+    size: Optional[Pair] = None,
+    scale: Optional[Pair] = None,
+    mode: str = "nearest",
+    align_corners: bool = False,
+    in_shape: Optional[Sequence[int]] = None,
+) -> Any:
+    """What `torch.nn.functional.interpolate` computes, in PyTorch's words.
+
+    Give `size` (H', W') or `scale` (whole factors); one number stands for both.
+    `mode` "nearest" repeats rows: out[i] = in[i H // H']. "bilinear" puts corners on corners with
+    `align_corners`, and else pixel centres on pixel centres with the borders repeated.
+    Equal to PyTorch on the whole map, borders included, to the rounding of float32.
+
+    `in_shape` must be given for everything but a `scale` of "nearest". Bilinear at pixel centres needs
+    one whole factor for both axes (block B4); "bicubic" and "area", and other factors, need weights,
+    which a NetSpec has no place for: rewrite a net with `prototools rewrite --weights` for those.
+    Raises `UpsampleError` for arguments that do not fit, `Refused` where no block of fillers is exact.
+    """
+    if mode not in MODES:
+        raise UpsampleError(f"mode must be {' or '.join(MODES)}, but is {mode!r}; other modes need weights")
+    if align_corners and mode != "bilinear":
+        raise UpsampleError("align_corners goes with mode 'bilinear' only")
+    if (size is None) == (scale is None):
+        raise UpsampleError("either size or scale must be given")
+    sampling = ALIGN_CORNERS if align_corners else MODES[mode]
+    given = size is not None
+    rules = [Given(n) if given else Times(n) for n in _pair("size" if given else "scale", size if given else scale)]
+    axes = [Axis(sampling, rule) for rule in rules]
+    return _resized(bottom, Resize(*axes), channels, in_shape, Choices())
+
+
+#: PyTorch's modes that fillers can do.
+MODES = {"nearest": NEAREST, "bilinear": HALF_PIXEL}
+
+
+def learnable(bottom: Any, factor: int, channels: int, num_output: Optional[int] = None) -> Any:
+    """A transposed convolution that is trained: the same layer in Caffe and in PyTorch.
+
+    Kernel 2 f - f mod 2, stride f, pad f // 2: (N, C, H, W) becomes (N, num_output, f H, f W).
+    Grouped as finely as channels and `num_output` (the channels where it is not given) allow; no
+    bias, no filler and normal learning rates, so its blob is (C, num_output / group, k, k) in both.
+    Raises `UpsampleError` for a factor or numbers below 1.
+    """
+    factor, channels = _whole("factor", factor), _whole("channels", channels)
+    outputs = channels if num_output is None else _whole("num_output", num_output)
+    settings = {"num_output": outputs, "group": gcd(channels, outputs), "bias_term": False,
+                **pair("kernel", (2 * factor - factor % 2,) * 2), **pair("stride", (factor,) * 2, default=1),
+                **pair("pad", (factor // 2,) * 2, default=0)}
+    layer = StockLayer("Deconvolution", "deconv", ("bottom",), (TOP,), {"convolution_param": settings})
+    return _build(Block("learnable", (layer,)), {"bottom": bottom})
 
 
 def unpool(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from prototools import NetSpec, upsample
@@ -90,6 +91,11 @@ MISTAKES = [
     pytest.param(lambda: upsample.interp(data(), 3, zoom=2, height=9, width=9), "zoom", id="interp, both"),
     pytest.param(lambda: upsample.interp(data(), 3, height=9), "given together", id="height alone"),
     pytest.param(lambda: upsample.interp(data(), 3, zoom=2, pad_beg=1), "zero or negative", id="a pad"),
+    pytest.param(lambda: upsample.resize(data(), 3, scale=2, size=9), "either size or scale", id="size and scale"),
+    pytest.param(lambda: upsample.resize(data(), 3, scale=2, mode="cubic"), "mode must be", id="another mode"),
+    pytest.param(lambda: upsample.resize(data(), 3, scale=2, align_corners=True), "bilinear", id="corners, nearest"),
+    pytest.param(lambda: upsample.resize(data(), 3, scale=1.5), "scale must be", id="scale 1.5"),
+    pytest.param(lambda: upsample.learnable(data(), 0, 3), "factor must be", id="learnable by 0"),
 ]
 
 
@@ -160,6 +166,9 @@ def every_block(layers, params, spec, build):
     n.sized = build.interp(n.data, height=5, width=30, in_shape=(1, 2, 7, 8))
     n.row = build.interp(n.data, height=1, width=30, in_shape=(1, 2, 7, 8))
     n.cut = build.interp(n.data, 2, zoom=3, pad_beg=-2, pad_end=-1)
+    n.centres = build.resize(n.data, scale=3, mode="bilinear", in_shape=(1, 2, 7, 8))
+    n.corners = build.resize(n.data, size=(13, 22), mode="bilinear", align_corners=True, in_shape=(1, 2, 7, 8))
+    n.free = build.learnable(n.data, 2, 2, 4)
     n.pool, n.mask = layers.Pooling(n.data, pool=params.Pooling.MAX, kernel_size=2, stride=2, ntop=2)
     n.back = build.unpool(n.pool, n.mask, n.data, 2)
     return n
@@ -168,6 +177,7 @@ def every_block(layers, params, spec, build):
 SHAPES = {
     "bilinear": (1, 2, 21, 24), "nearest": (1, 2, 14, 24), "zoom": (1, 2, 13, 15), "safe": (1, 2, 13, 15),
     "sized": (1, 2, 5, 30), "row": (1, 2, 1, 30), "cut": (1, 2, 10, 13), "back": (1, 2, 7, 8),
+    "centres": (1, 2, 21, 24), "corners": (1, 2, 13, 22), "free": (1, 4, 14, 16),
 }
 
 
@@ -188,3 +198,50 @@ def test_every_block_on_pycaffe(caffe) -> None:
     )
     printed = caffe.python(code, pythonpath=[Path(__file__).resolve().parents[1]])
     assert parsed(printed) == every_block(L, P, NetSpec, upsample).to_proto()
+
+
+def half_pixel(image, factor: int):
+    """PyTorch's bilinear with align_corners=False, by its formula."""
+    for axis in (2, 3):
+        rows = image.shape[axis]
+        x = np.clip((np.arange(rows * factor) + 0.5) / factor - 0.5, 0, rows - 1)
+        low = np.minimum(x.astype(int), max(rows - 2, 0))
+        part = (x - low).reshape((-1, 1) if axis == 2 else (-1,))
+        high = np.minimum(low + 1, rows - 1)
+        image = np.take(image, low, axis) * (1 - part) + np.take(image, high, axis) * part
+    return image
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+@pytest.mark.parametrize("rows", [(1, 5), (2, 3), (7, 6)], ids=str)
+def test_resize_at_pixel_centres(factor: int, rows, caffe) -> None:
+    """PyTorch's numbers on real Caffe, borders included."""
+    from prototools.realcaffe import run_net
+
+    n = NetSpec()
+    n.data = L.Input(shape=dict(dim=[1, 2, *rows]))
+    n.up = upsample.resize(n.data, scale=factor, mode="bilinear", in_shape=(1, 2, *rows))
+    image = np.random.RandomState(0).randn(1, 2, *rows)
+    result = run_net(str(n.to_proto()), installation=caffe, inputs={"data": image})
+    assert list(result.blobs) == ["up"]
+    assert np.abs(result.blobs["up"] - half_pixel(image, factor)).max() < 1e-6
+
+
+def test_resize_is_pytorchs(caffe) -> None:
+    """Against PyTorch itself, where it is installed."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
+    from prototools.realcaffe import run_net
+
+    image = np.random.RandomState(0).randn(1, 2, 5, 7).astype(np.float32)
+    for settings, words in (
+        ({"scale": 3, "mode": "nearest"}, {"scale_factor": 3, "mode": "nearest"}),
+        ({"scale": 2, "mode": "bilinear"}, {"scale_factor": 2, "mode": "bilinear", "align_corners": False}),
+        ({"size": (13, 9), "mode": "bilinear", "align_corners": True},
+         {"size": (13, 9), "mode": "bilinear", "align_corners": True}),
+    ):
+        n = NetSpec()
+        n.data = L.Input(shape=dict(dim=[1, 2, 5, 7]))
+        n.up = upsample.resize(n.data, in_shape=(1, 2, 5, 7), **settings)
+        found = run_net(str(n.to_proto()), installation=caffe, inputs={"data": image}).blobs["up"]
+        wanted = torch.nn.functional.interpolate(torch.from_numpy(image), **words).numpy()
+        assert np.abs(found - wanted).max() < 1e-5

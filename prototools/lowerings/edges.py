@@ -14,7 +14,17 @@ from __future__ import annotations
 
 from typing import Iterator, List, Optional, Sequence, Tuple
 
-from prototools.blocks import TOP, Block, Local, StockLayer, concat, deconvolution, silence, slicing
+from prototools.blocks import (
+    TOP,
+    Block,
+    Local,
+    StockLayer,
+    concat,
+    convolution,
+    deconvolution,
+    silence,
+    slicing,
+)
 from prototools.lowerings.request import ResizeRequest, sliced
 from prototools.sampling import ASYMMETRIC, ASYMMETRIC_FADING, HALF_PIXEL
 
@@ -28,10 +38,10 @@ def propose(request: ResizeRequest) -> Iterator[Block]:
     """Repeat the border rows, enlarge, and cut what is too much."""
     factor = _factor(request)
     sampling = request.resize.height.sampling
-    if factor is None or not request.may_silence:
+    if factor is None or not (request.may_silence or sampling == HALF_PIXEL):
         return
     channels = request.need_channels()
-    layers, blob = _extended(request.bottom, request.rows, EDGES[sampling])
+    layers, blob = _extended(request, channels, EDGES[sampling])
     if sampling == HALF_PIXEL:
         kernel, pad = 2 * factor - factor % 2, factor // 2 + factor
         layers.append(_enlarged(blob, TOP, channels, kernel, factor, pad))
@@ -63,30 +73,34 @@ def _enlarged(bottom: str, top: str, channels: int, kernel: int, factor: int, pa
     return deconvolution("deconv", bottom, top, channels, (kernel, kernel), (factor, factor), (pad, pad))
 
 
-def _extended(
-    bottom: str, rows: Sequence[Optional[int]], edges: Tuple[int, int]
-) -> Tuple[List[StockLayer], str]:
+def _extended(request: ResizeRequest, channels: int, edges: Tuple[int, int]) -> Tuple[List[StockLayer], str]:
     """The border rows once more, first along the height and then along the width."""
     layers: List[StockLayer] = []
-    blob = bottom
-    for axis, size in enumerate(rows):
-        letter = "hw"[axis]
-        if not any(edges):
-            continue
-        first, last, rest = Local(f"first_{letter}"), Local(f"last_{letter}"), Local(f"middle_{letter}")
-        if size == 1:
-            first = last = blob
-        elif size == 2 and all(edges):
-            layers.append(slicing(f"edges_{letter}", blob, [first, last], axis + 2, [1]))
-        else:
-            kept = [first] * edges[0] + [rest] + [last] * edges[1]
-            points = [1] * edges[0] + [size - 1] * edges[1]
-            layers.append(slicing(f"edges_{letter}", blob, kept, axis + 2, points))
-            layers.append(silence(f"silence_{letter}", [rest]))
-        whole = Local(f"extended_{letter}")
-        layers.append(concat(f"extended_{letter}", [first] * edges[0] + [blob] + [last] * edges[1], whole, axis + 2))
+    blob: str = request.bottom
+    for axis, rows in enumerate(request.rows if any(edges) else ()):
+        ends, first, last = _ends(blob, channels, axis, rows, edges)
+        whole = Local(f"extended_{'hw'[axis]}")
+        parts = [first] * edges[0] + [blob] + [last] * edges[1]
+        layers += [*ends, concat(f"extended_{'hw'[axis]}", parts, whole, axis + 2)]
         blob = whole
     return layers, blob
+
+
+def _ends(
+    blob: str, channels: int, axis: int, rows: int, edges: Tuple[int, int]
+) -> Tuple[List[StockLayer], str, str]:
+    """The first and the last row: a step of all rows but one picks the two, a Slice parts them."""
+    if rows == 1:
+        return [], blob, blob
+    letter = "hw"[axis]
+    both, first, last = (Local(f"{name}_{letter}") for name in ("ends", "first", "last"))
+    stride = [1, 1]
+    stride[axis] = rows - 1
+    layers = [
+        convolution(f"ends_{letter}", blob, both, channels, stride),
+        slicing(f"edges_{letter}", both, [first, last], axis + 2, [1]),
+    ]
+    return layers + ([] if edges[0] else [silence(f"silence_{letter}", [first])]), first, last
 
 
 def _cut(blob: str, sizes: Sequence[int], first: int, wanted: Sequence[int]) -> List[StockLayer]:
