@@ -7,10 +7,9 @@ common layers give it and the blobs that it gives back.
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import Dict, Iterable, List, NamedTuple, Sequence, Set, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from prototools.net import FilteredNet, Layer
+from prototools.net import FilteredNet, Layer, Source
 from prototools.prototext import Message
 
 
@@ -29,18 +28,23 @@ class Region(NamedTuple):
 
 
 def regions(before: FilteredNet, after: FilteredNet) -> Tuple[List[Region], List[str]]:
-    """The regions in which two nets differ, and sentences about what has no counterpart."""
-    changed_before, changed_after = _changed(before, after)
-    parts = _joined(_components(before, changed_before), _components(after, changed_after))
-    findings: List[str] = []
+    """The regions in which two nets differ, and sentences about what no run could show.
+
+    Those are layers without a counterpart, layers that read files or make data and are not the same,
+    and layers that read another blob of the same name, because an in-place layer stands elsewhere.
+    """
+    match = _Match(before, after)
+    findings = match.different_sources() + match.rewired()
     found: List[Region] = []
-    for old, new in parts:
+    changed = [[layer for layer in side if layer.bottoms] for side in match.changed]
+    for old, new in _joined(_components(before, changed[0]), _components(after, changed[1])):
         if not old:
             findings.append(f"{_names(new)} stands in the second network only")
         elif not new:
             findings.append(f"{_names(old)} stands in the first network only, and nothing gives its tops")
         else:
             found.append(_region(before, after, old, new))
+            findings += match.misfed(found[-1])
     return found, findings
 
 
@@ -48,21 +52,67 @@ def _names(layers: Iterable[Layer]) -> str:
     return ", ".join(repr(layer.name) for layer in layers)
 
 
-def _changed(before: FilteredNet, after: FilteredNet) -> Tuple[List[Layer], List[Layer]]:
-    """The layers of each net that the other does not have."""
-    prints = [[(layer, fingerprint(layer.message)) for layer in net.layers] for net in (before, after)]
-    common = Counter(mark for _, mark in prints[0]) & Counter(mark for _, mark in prints[1])
-    return tuple(_without(side, Counter(common)) for side in prints)  # type: ignore[return-value]
+class _Match:
+    """Which layers two nets have in common, and what is left of each.
 
+    Input layers and `input:` headers are the same thing, so Input layers count on neither side.
+    """
 
-def _without(side: List[Tuple[Layer, Tuple]], common: Counter) -> List[Layer]:
-    left = []
-    for layer, mark in side:
-        if common[mark]:
-            common[mark] -= 1
-        else:
-            left.append(layer)
-    return left
+    def __init__(self, before: FilteredNet, after: FilteredNet):
+        self.nets = (before, after)
+        self.common: List[Tuple[Layer, Layer]] = []
+        self.changed: Tuple[List[Layer], List[Layer]] = ([], [])
+        waiting: Dict[Tuple, List[Layer]] = {}
+        for layer in after.layers:
+            waiting.setdefault(fingerprint(layer.message), []).append(layer)
+        for layer in before.layers:
+            twins = waiting.get(fingerprint(layer.message))
+            if twins:
+                self.common.append((layer, twins.pop(0)))
+            elif layer.type != "Input":
+                self.changed[0].append(layer)
+        left = {id(layer) for twins in waiting.values() for layer in twins}
+        self.changed[1].extend(layer for layer in after.layers if id(layer) in left and layer.type != "Input")
+        self._numbers = {id(layer): i for i, pair in enumerate(self.common) for layer in pair}
+
+    def different_sources(self) -> List[str]:
+        """Layers without bottoms: what they give cannot be compared by a run."""
+        sides = [[layer for layer in side if not layer.bottoms] for side in self.changed]
+        names = dict.fromkeys(layer.name for side in sides for layer in side)
+        return [f"{name!r}, which has no bottoms, is not the same in both networks" for name in names]
+
+    def rewired(self) -> List[str]:
+        """Common layers that read something else in the second net."""
+        return [
+            f"{pair[1].name!r} reads another {blob!r} in the second network"
+            for pair in self.common for index, blob in enumerate(pair[1].bottoms)
+            if self._origin(0, pair[0], index) != self._origin(1, pair[1], index)
+        ]
+
+    def misfed(self, region: Region) -> List[str]:
+        """Inputs of a region that are another blob of the same name in the second net."""
+        first, second = (self._origins(side, layers) for side, layers in enumerate((region.before, region.after)))
+        return [
+            f"{region.name}: the second network reads another {blob!r}"
+            for blob, origins in second.items() if blob in first and first[blob] != origins
+        ]
+
+    def _origins(self, side: int, layers: Sequence[Layer]) -> Dict[str, Set[Tuple]]:
+        found: Dict[str, Set[Tuple]] = {}
+        for layer, index in _reads(self.nets[side], layers):
+            found.setdefault(layer.bottoms[index], set()).add(self._origin(side, layer, index))
+        return found
+
+    def _origin(self, side: int, layer: Layer, index: int) -> Tuple:
+        """Where a bottom comes from, in words that mean the same in both nets."""
+        source: Optional[Source] = self.nets[side].sources(layer)[index]
+        blob = layer.bottoms[index]
+        if source is None:
+            return ("nowhere", blob)
+        if source.layer is None or source.layer.type == "Input":
+            return ("input", blob)
+        number = self._numbers.get(id(source.layer))
+        return ("changed", blob) if number is None else (number, source.top)
 
 
 def fingerprint(message: Message) -> Tuple:
@@ -115,10 +165,10 @@ def _joined(old: List[List[Layer]], new: List[List[Layer]]) -> List[Tuple[List[L
 def _region(before: FilteredNet, after: FilteredNet, old: List[Layer], new: List[Layer]) -> Region:
     """With the Pooling behind a mask, which is no input that could be made up."""
     name = ", ".join(layer.name for layer in old)
-    old, new = old + _mask_makers(before, old), new + _mask_makers(after, new)
-    old, new = _net_order(before, old), _net_order(after, new)
+    outputs = _given_back(before, old)
+    old, new = _net_order(before, old + _mask_makers(before, old)), _net_order(after, new + _mask_makers(after, new))
     given = list(dict.fromkeys(_read(before, old) + _read(after, new)))
-    return Region(name, old, new, given, _given_back(before, old))
+    return Region(name, old, new, given, outputs)
 
 
 def _mask_makers(net: FilteredNet, layers: List[Layer]) -> List[Layer]:
@@ -137,10 +187,15 @@ def _net_order(net: FilteredNet, layers: List[Layer]) -> List[Layer]:
 
 
 def _read(net: FilteredNet, layers: List[Layer]) -> List[str]:
-    """The blobs that come from outside; the tops of layers that read files count as such."""
-    inside = {id(layer) for layer in layers if layer.bottoms}
+    """The blobs that come from outside."""
+    return [layer.bottoms[index] for layer, index in _reads(net, layers)]
+
+
+def _reads(net: FilteredNet, layers: Sequence[Layer]) -> List[Tuple[Layer, int]]:
+    """The bottoms that come from outside: the layers, and which of their bottoms."""
+    inside = {id(layer) for layer in layers}
     return [
-        blob for layer in layers for blob, source in zip(layer.bottoms, net.sources(layer))
+        (layer, index) for layer in layers for index, source in enumerate(net.sources(layer))
         if source is None or source.layer is None or id(source.layer) not in inside
     ]
 
@@ -153,6 +208,6 @@ def _given_back(net: FilteredNet, layers: List[Layer]) -> List[str]:
         for index, top in enumerate(layer.tops):
             readers = [reader for reader, _ in net.consumers(layer, index)]
             outside = not readers or any(id(reader) not in inside for reader in readers)
-            if layer.bottoms and outside and not (layer.type == "Pooling" and index == 1):
+            if outside and not (layer.type == "Pooling" and index == 1):
                 found.append(top)
     return list(dict.fromkeys(found))

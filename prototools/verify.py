@@ -7,7 +7,7 @@ which the two differ (see `regions`), each as a small network of its own.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
 
@@ -15,18 +15,29 @@ from prototools import engines
 from prototools import weights as caffemodel
 from prototools.dialects import TYPES, UNREAD_TYPES
 from prototools.dialects.shapes import infer_custom
+from prototools.engines.inputs import PATTERNS, noise, patterns, shapes_of, turns
 from prototools.errors import EngineError, PrototoolsError
 from prototools.net import FilteredNet, Layer, Net, NetState
 from prototools.prototext import parse
+from prototools.prototext.style import literal
+from prototools.prototext.values import string
 from prototools.reference import run as run_reference
+from prototools.reference.readings import check_dialect
 from prototools.regions import Region, regions
 from prototools.shapes import Inference
 
 Text = Union[bytes, str]
 Shape = Tuple[int, ...]
+Blobs = Dict[str, List[np.ndarray]]
 
-#: Dims that are tried where a file does not tell: (N, C, H, W).
-UNTOLD = (1, 3, 64, 96)
+#: What weights of a caffemodel allow, which are rounded to float32, whatever engine runs them.
+ROUNDED = 1e-6
+
+#: Regions with more input values than this are run with two images, where more are asked for.
+LARGE = 1 << 20
+
+#: So many values, expected ones and inputs, are kept until the engine is called.
+BATCH = 1 << 26
 
 
 class VerifyError(PrototoolsError):
@@ -66,7 +77,8 @@ class Verdict(NamedTuple):
     """What was compared, what differs in build, what could not be compared, and remarks.
 
     `findings` are differences that need no run: a top that is missing, another shape, a layer too
-    many. `open` says of regions why they were not compared.
+    many, a custom layer that is left. `open` says of regions why they were not compared.
+    `inputs` names the patterns that the inputs were made of.
     """
 
     engine: str
@@ -74,6 +86,7 @@ class Verdict(NamedTuple):
     findings: Tuple[str, ...]
     open: Tuple[str, ...] = ()
     notes: Tuple[str, ...] = ()
+    inputs: Tuple[str, ...] = ()
 
     @property
     def equal(self) -> bool:
@@ -96,7 +109,7 @@ def verify(
     after: Text,
     *,
     engine: str = "reference",
-    shapes: Optional[Mapping[str, Sequence[int]]] = None,
+    shapes: Optional[Mapping[str, Sequence[Optional[int]]]] = None,
     phase: str = "TEST",
     dialect: Optional[str] = None,
     weights: Optional[str] = None,
@@ -106,14 +119,18 @@ def verify(
     """Compare two networks where they differ.
 
     `before` and `after` are prototxt; `engine` is `reference` (float64, tolerance 1e-9), `caffe` or
-    `opencv` (float32, 1e-4, each times the largest value if that is above 1).
-    `shapes` gives blobs (N, C, H, W) that the file does not tell; other unknown inputs get 1, 3, 64, 96.
-    Every channel of every input carries another of five patterns: an impulse, a ramp, a constant,
-    noise, and noise with ties.
+    `opencv` (float32, 1e-4, each times the largest value if that is above 1); with weights of a caffemodel
+    for new layers the tolerance is at least 1e-6.
+    `shapes` gives blobs (N, C, H, W) that the file does not tell; a dim may be None. Other unknown inputs
+    get a made-up size at which no layer of the first network refuses its bottoms, if there is one.
+    Every channel of every input carries another of five patterns: noise, an impulse at both ends and
+    within, a ramp, a constant, and noise with ties.
     `weights` and `weights_after` are caffemodels; without them learned blobs that both networks have
     are seeded noise, the same for both, and those of new layers are what their fillers write.
     Raises `VerifyError` where nothing at all could be compared, `EngineError` without the engine.
     """
+    if dialect is not None:
+        check_dialect(dialect)
     nets = [Net(parse(_bytes(text))).filtered(NetState(phase)) for text in (before, after)]
     run = _Run(nets[0], nets[1], engines.get(engine), dict(shapes or {}), dialect, seed)
     run.read_weights(weights, weights_after)
@@ -125,22 +142,34 @@ def _bytes(text: Text) -> bytes:
 
 
 class _Prepared(NamedTuple):
-    """A region ready to run: its inputs, what they must give, and the engine's task."""
+    """A region ready to run: what it must give, the engine's task, and how far values of 1 may be off."""
 
     region: Region
     expected: Dict[str, np.ndarray]
     task: engines.Task
+    tolerance: float
+
+    @property
+    def size(self) -> int:
+        """How many values it keeps."""
+        arrays = (*self.expected.values(), *self.task.inputs.values())
+        return sum(np.size(array) for array in arrays)
 
 
 class _Run:
     """One comparison of two nets."""
 
     def __init__(self, before: FilteredNet, after: FilteredNet, engine: engines.Engine,
-                 shapes: Dict[str, Sequence[int]], dialect: Optional[str], seed: int):
+                 shapes: Dict[str, Sequence[Optional[int]]], dialect: Optional[str], seed: int):
         self.before, self.after, self.engine = before, after, engine
         self.dialect, self.seed = dialect, seed
-        self.inference = _with_guessed_inputs(before, shapes, dialect)
-        self.weights: Tuple[Mapping[str, List[Any]], Mapping[str, List[Any]]] = ({}, {})
+        self.inference, self.made_up = shapes_of(before, shapes, dialect)
+        self.given = {**shapes, **self.made_up}
+        self.weights: Tuple[Blobs, Blobs] = ({}, {})
+        self.found: Dict[Tuple[str, str], Comparison] = {}
+        self.findings: List[str] = []
+        self.unfilled: List[str] = []
+        self.open: List[str] = []
 
     def read_weights(self, before: Optional[str], after: Optional[str]) -> None:
         """Take learned blobs from caffemodels; the second may be left out if it is the first."""
@@ -148,45 +177,77 @@ class _Run:
         self.weights = (first, caffemodel.read(after) if after else first)
 
     def verdict(self) -> Verdict:
-        found, findings = regions(self.before, self.after)
-        findings += _different_outputs(self.before, self.after)
-        prepared, left_open = self._prepare(found)
-        answers = self.engine.run([one.task for one in prepared]) if prepared else []
-        comparisons: List[Comparison] = []
-        for one, answer in zip(prepared, answers):
-            if isinstance(answer, EngineError):
-                findings.append(f"{one.region.name}: {self.engine.name} cannot run the second network: {answer}")
-            else:
-                self._compare(one, answer, comparisons, findings)
-        if not comparisons and not findings:
-            raise VerifyError("; ".join(left_open) or "nothing was compared: no layer of the two networks differs")
-        return Verdict(self.engine.name, tuple(comparisons), tuple(findings), tuple(left_open), self._notes())
+        found, self.findings = regions(self.before, self.after)
+        self.findings += _different_outputs(self.before, self.after) + self._unlike_stock()
+        for batch in _batches(self._prepared(found)):
+            for one, answer in zip(batch, self.engine.run([one.task for one in batch])):
+                self._judge(one, answer)
+        if not self.found and not self.findings:
+            raise VerifyError("; ".join(self.open) or "nothing was compared: no layer of the two networks differs")
+        notes = _once([*self._notes(found), *self.unfilled])
+        return Verdict(self.engine.name, tuple(self.found.values()), _once(self.findings + self._custom()),
+                       _once(self.open), notes, tuple(PATTERNS) if self.found else ())
 
-    def _notes(self) -> Tuple[str, ...]:
-        kinds = {**dict.fromkeys(TYPES), **dict.fromkeys(UNREAD_TYPES)}
-        return tuple(
-            f"{layer.name}: still of type {layer.type}" for layer in self.after.layers if layer.type in kinds
-        )
+    # ------------------------------------------------------------ what needs no run
 
-    def _prepare(self, found: Sequence[Region]) -> Tuple[List[_Prepared], List[str]]:
-        prepared, left_open = [], []
+    def _unlike_stock(self) -> List[str]:
+        """What stock Caffe would not take, or would give another shape."""
+        after = infer_custom(self.after, self.given, self._wanted())
+        known = {error.message for error in self.inference.errors}
+        refused = [f"stock Caffe refuses the second network: line {error.line}: {error.message}"
+                   for error in after.errors if error.message not in known]
+        return refused[:1] + _other_shapes(self.inference, after)
+
+    def _custom(self) -> List[str]:
+        return [f"{layer.name}: still of type {layer.type}, which stock Caffe does not have"
+                for layer in self.after.layers if layer.type in TYPES | UNREAD_TYPES]
+
+    def _notes(self, found: Sequence[Region]) -> Iterator[str]:
+        needed = _origins(self.before, [layer for region in found for layer in region.before])
+        for name, shape in self.made_up.items():
+            if name not in needed:
+                continue
+            yield f"the shape of {name} is not told; {_by(shape)} was taken (--shape {name}=N,C,H,W gives another)"
+        old = {layer.name: layer.type for layer in self.before.layers if layer.type in TYPES}
+        for layer in self.after.layers:
+            if layer.type == "Deconvolution" and layer.name in old:
+                yield (f"{layer.name} keeps the name of the {old[layer.name]} that it replaces; a caffemodel that "
+                       "lists that layer will not load until it is patched")
+
+    def _wanted(self) -> Sequence[str]:
+        return [self.dialect] if self.dialect else ()
+
+    # ------------------------------------------------------------ getting ready
+
+    def _prepared(self, found: Sequence[Region]) -> Iterator[_Prepared]:
         for region in found:
             try:
-                prepared.append(self._one(region))
-            except EngineError as error:
-                left_open.append(f"{region.name}: not compared: {error}")
-        return prepared, left_open
+                yield from self._one(region)
+            except _Unlike as error:
+                self.findings.append(f"{region.name}: {error}")
+            except PrototoolsError as error:
+                # The place of a text error is one in the cut-out, which nobody has seen.
+                self.open.append(f"{region.name}: not compared: {getattr(error, 'message', error)}")
+            except MemoryError:
+                self.open.append(f"{region.name}: not compared: the memory is too small")
 
-    def _one(self, region: Region) -> _Prepared:
-        shapes = {name: self._shape(name, region) for name in region.inputs}
-        inputs = {name: patterns(shape, f"{name}/{self.seed}") for name, shape in shapes.items()}
-        before, after = (_text(layers, shapes) for layers in (region.before, region.after))
-        net = Net(before).filtered(self.before.state)
-        params = self._params(region.before, net, shapes)
-        expected = run_reference(net, inputs, params[0], region.outputs, dialect=self.dialect)
+    def _one(self, region: Region) -> Iterator[_Prepared]:
+        shapes = self._few_images(region, {name: self._shape(name, region) for name in region.inputs})
+        before, after = (_cut_out(layers, shapes, self.before.state) for layers in (region.before, region.after))
+        params = self._params(before, after, shapes)
+        rounded = any(name not in params[0] for name in params[1])
+        tolerance = max(self.engine.tolerance, ROUNDED) if rounded else self.engine.tolerance
+        self._note_unfilled(after, params[1])
         there = {top for layer in region.after for top in layer.tops}
         wanted = [name for name in region.outputs if name in there]
-        return _Prepared(region, expected, engines.Task(after, inputs, params[1], wanted, self.after.state.phase))
+        for turn in turns(list(shapes.values())):
+            inputs = {name: patterns(shape, f"{name}/{self.seed}", turn) for name, shape in shapes.items()}
+            expected = run_reference(before, inputs, params[0], region.outputs, dialect=self.dialect)
+            if not all(np.isfinite(blob).all() for blob in expected.values()):
+                raise EngineError("the first network gives values that are no finite numbers")
+            task = engines.Task(after.net.document.source(), inputs, params[1], wanted, self.after.state.phase,
+                                self.dialect)
+            yield _Prepared(region, expected, task, tolerance)
 
     def _shape(self, blob: str, region: Region) -> Shape:
         """A blob's shape where the region reads it."""
@@ -194,39 +255,144 @@ class _Run:
             for name, shape in zip(layer.bottoms, self.inference.bottoms(layer)):
                 if name == blob and shape is not None and None not in shape:
                     return tuple(shape)  # type: ignore[arg-type]
-        shape = self.inference.blobs.get(blob)
+        # An unknown layer in place has no shape of its own to override.
+        shape = self.inference.blobs.get(blob) or self.given.get(blob)
         if shape is None or None in shape:
             raise EngineError(f"the shape of {blob} must be known; give --shape {blob}=N,C,H,W")
         return tuple(shape)  # type: ignore[arg-type]
 
-    def _params(self, layers: Sequence[Layer], net: FilteredNet, shapes: Mapping[str, Shape]):
-        """Learned blobs by layer name, for both sides."""
-        first, second = dict(self.weights[0]), dict(self.weights[1])
-        inferred = infer_custom(net, shapes, [self.dialect] if self.dialect else ())
-        for layer in layers:
-            if layer.name not in first:
-                blobs = [_noise(shape, f"{layer.name}/{i}/{self.seed}")
-                         for i, shape in enumerate(inferred.params.get(layer.name, []))]
-                first[layer.name] = blobs
-                second.setdefault(layer.name, blobs)
-        return _named(first), _named(second)
+    def _few_images(self, region: Region, shapes: Dict[str, Shape]) -> Dict[str, Shape]:
+        """Two images instead of many where there is much to compute and no layer minds."""
+        images = {shape[0] for shape in shapes.values() if shape}
+        if sum(map(_count, shapes.values())) <= LARGE or len(images) != 1 or max(images) <= 2:
+            return shapes
+        fewer = {name: (2,) + shape[1:] for name, shape in shapes.items() if shape}
+        for layers in (region.before, region.after):
+            found = infer_custom(_cut_out(layers, fewer, self.before.state), fewer, self._wanted())
+            tops = [found.blobs.get(name) for name in region.outputs]
+            if found.errors or any(top is None or top[:1] != (2,) for top in tops):
+                return shapes
+        return fewer
 
-    def _compare(self, one: _Prepared, answer: Mapping[str, Any], comparisons: List[Comparison],
-                 findings: List[str]) -> None:
+    def _params(self, before: FilteredNet, after: FilteredNet, shapes: Mapping[str, Shape]) -> Tuple[Blobs, Blobs]:
+        """Learned blobs by layer name, for both sides; the new layers' are left to their fillers."""
+        needed = [infer_custom(net, shapes, self._wanted()).params for net in (before, after)]
+        first = _from_file(before, self.weights[0], needed[0], EngineError)
+        second = _from_file(after, self.weights[1], needed[1], _Unlike)
+        for name, wanted in needed[0].items():
+            if name not in first and needed[1].get(name) == wanted and name in second:
+                first[name] = second[name]
+            elif name not in first:
+                first[name] = [noise(shape, f"{name}/{i}/{self.seed}") for i, shape in enumerate(wanted)]
+                if needed[1].get(name) == wanted:
+                    second[name] = first[name]
+        return first, second
+
+    def _note_unfilled(self, after: FilteredNet, params: Blobs) -> None:
+        for layer in after.layers:
+            own = {"InnerProduct": "inner_product_param"}.get(layer.type, "convolution_param")
+            learns = layer.type in ("Convolution", "Deconvolution", "InnerProduct")
+            if learns and layer.name not in params and not layer.param(own).has("weight_filler"):
+                self.unfilled.append(f"{layer.name} has no weight_filler, so its weights are 0; give --weights-after")
+
+    # ------------------------------------------------------------ the answers
+
+    def _judge(self, one: _Prepared, answer: Union[Mapping[str, Any], EngineError]) -> None:
+        name = one.region.name
+        if isinstance(answer, engines.NetRefused):
+            self.findings.append(f"{name}: {self.engine.name} refuses the second network: {answer}")
+        elif isinstance(answer, EngineError):
+            self.open.append(f"{name}: not compared: {self.engine.name} cannot run the second network: {answer}")
+        else:
+            self._compare(one, answer)
+
+    def _compare(self, one: _Prepared, answer: Mapping[str, Any]) -> None:
+        name = one.region.name
         for blob, expected in one.expected.items():
             if blob not in answer:
-                findings.append(f"{one.region.name}: the second network has no blob {blob!r}")
+                self.findings.append(f"{name}: the second network has no blob {blob!r}")
                 continue
             found = np.asarray(answer[blob], np.float64)
             if found.shape != expected.shape:
-                findings.append(f"{one.region.name}: {blob} must be {_by(expected.shape)}, but is {_by(found.shape)}")
+                self.findings.append(f"{name}: {blob} must be {_by(expected.shape)}, but is {_by(found.shape)}")
             elif found.size:
-                limit = self.engine.tolerance * max(1.0, float(np.abs(expected).max()))
-                comparisons.append(Comparison(one.region.name, blob, found.size, largest(expected, found), limit))
+                limit = one.tolerance * max(1.0, float(np.abs(expected).max()))
+                new = Comparison(name, blob, found.size, largest(expected, found), limit)
+                self.found[name, blob] = _merged(self.found.get((name, blob)), new)
 
 
-def _named(params: Mapping[str, List[Any]]) -> Dict[str, List[Any]]:
-    return {name: blobs for name, blobs in params.items() if blobs}
+def _origins(net: FilteredNet, layers: Sequence[Layer]) -> Set[str]:
+    """The blobs from outside that some layers depend on, directly or through other layers."""
+    found: Set[str] = set()
+    seen, todo = set(), list(layers)
+    while todo:
+        layer = todo.pop()
+        if id(layer) in seen:
+            continue
+        seen.add(id(layer))
+        for blob, source in zip(layer.bottoms, net.sources(layer)):
+            if source is None or source.layer is None or not source.layer.bottoms:
+                found.add(blob)
+            else:
+                todo.append(source.layer)
+    return found
+
+
+class _Unlike(PrototoolsError):
+    """A difference that keeps a region of the second net from being run."""
+
+
+def _merged(old: Optional[Comparison], new: Comparison) -> Comparison:
+    """Two comparisons of one blob, on other inputs."""
+    if old is None:
+        return new
+    worse = max(old, new, key=lambda one: one.largest.size / one.limit)
+    return worse._replace(values=old.values + new.values)
+
+
+def _once(sentences: Sequence[str]) -> Tuple[str, ...]:
+    return tuple(dict.fromkeys(sentences))
+
+
+def _batches(prepared: Iterator[_Prepared]) -> Iterator[List[_Prepared]]:
+    """As many as fit into the memory at once, since a call of an engine takes a while by itself."""
+    batch: List[_Prepared] = []
+    for one in prepared:
+        batch.append(one)
+        if sum(other.size for other in batch) >= BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _from_file(net: FilteredNet, blobs: Blobs, needed: Mapping[str, Sequence], error: type) -> Blobs:
+    """A net's learned blobs from a caffemodel, in the shapes that its layers need (net.cpp, CopyTrainedLayersFrom)."""
+    found: Blobs = {}
+    for layer in net.layers:
+        given, wanted = blobs.get(layer.name), needed.get(layer.name)
+        if not given:
+            continue
+        if wanted is None or any(None in shape for shape in wanted):
+            found[layer.name] = given
+        elif [_without_ones(blob.shape) for blob in given] != [_without_ones(shape) for shape in wanted]:
+            shapes = [" and ".join(map(_by, some)) or "none" for some in (wanted, [blob.shape for blob in given])]
+            raise error(f"the weights of {layer.name!r} must be {shapes[0]}, but in the caffemodel are {shapes[1]}")
+        else:
+            found[layer.name] = [blob.reshape(shape) for blob, shape in zip(given, wanted)]
+    return found
+
+
+def _without_ones(shape: Sequence[int]) -> Tuple[int, ...]:
+    """A shape without leading ones: old files have four dims for every blob."""
+    dims = list(shape)
+    while dims and dims[0] == 1:
+        dims.pop(0)
+    return tuple(dims)
+
+
+def _count(shape: Sequence[int]) -> int:
+    return int(np.prod(shape, dtype=int))
 
 
 def _by(shape: Sequence[int]) -> str:
@@ -249,76 +415,45 @@ def _different_outputs(before: FilteredNet, after: FilteredNet) -> List[str]:
     ]
 
 
-# ---------------------------------------------------------------- inputs
+def _other_shapes(before: Inference, after: Inference) -> List[str]:
+    """Inputs that have another shape in the second net."""
+    first, second = (_input_shapes(found) for found in (before, after))
+    return [
+        f"input {name!r} is {_by(shape)} in the first network, but {_by(second[name])} in the second"
+        for name, shape in first.items()
+        if shape is not None and second.get(name) is not None and not _fits(shape, second[name])
+    ]
 
 
-def _with_guessed_inputs(net: FilteredNet, shapes: Dict[str, Sequence[int]], dialect: Optional[str]) -> Inference:
-    """Every shape of a net; inputs that no file tells get some shape."""
-    wanted = [dialect] if dialect else ()
-    found = infer_custom(net, shapes, wanted)
-    guessed = {name: _guess(found.blobs.get(name)) for name in _roots(net)}
-    missing = {name: shape for name, shape in guessed.items() if name not in shapes and shape != found.blobs.get(name)}
-    return infer_custom(net, {**missing, **shapes}, wanted) if missing else found
-
-
-def _roots(net: FilteredNet) -> List[str]:
-    """The blobs that come from nowhere: headers, tops of layers without bottoms, unknown bottoms."""
+def _input_shapes(found: Inference) -> Dict[str, Sequence[Optional[int]]]:
+    net = found.net
     headers = [name for name, _ in net.net.inputs()]
-    tops = [top for layer in net.layers if not layer.bottoms for top in layer.tops]
-    return headers + tops + [blob for _, blob in net.unknown_bottoms()]
+    return {name: found.blobs.get(name) for name in headers + [
+        top for layer in net.layers if not layer.bottoms for top in layer.tops
+    ]}
 
 
-def _guess(shape) -> Shape:
-    known = UNTOLD if shape is None else shape
-    return tuple(UNTOLD[min(i, 3)] if dim is None else dim for i, dim in enumerate(known))
+def _fits(one: Sequence[Optional[int]], other: Sequence[Optional[int]]) -> bool:
+    return len(one) == len(other) and all(a == b or None in (a, b) for a, b in zip(one, other))
 
 
-def patterns(shape: Shape, seed: str) -> np.ndarray:
-    """An array with another pattern in each channel of each item, so that one run tries them all.
+def _cut_out(layers: Sequence[Layer], shapes: Mapping[str, Shape], state: NetState) -> FilteredNet:
+    """A net of some layers, as they are written, with the given blobs as inputs."""
+    texts = (_without_tops(layer, shapes) for layer in layers)
+    return Net(parse(engines.headers(shapes) + b"\n".join(texts) + b"\n")).filtered(state)
 
-    Impulse, ramp, constant, noise in [-1, 1], and noise in tenths, which has ties; each channel's
-    values are scaled a little differently, so that mixed-up channels show.
+
+def _without_tops(layer: Layer, inputs: Mapping[str, Shape]) -> bytes:
+    """A layer's text, with its tops renamed that have the names of inputs.
+
+    That happens where a Pooling gives a mask, and its other top goes on in place before it comes back.
     """
-    random = _random(seed)
-    flat = np.empty((int(np.prod(shape[:2], dtype=int)), int(np.prod(shape[2:], dtype=int))))
-    for i, plane in enumerate(flat):
-        plane[:] = PATTERNS[i % len(PATTERNS)](plane.size, random) * (1 + i / 64)
-    return flat.reshape(shape)
-
-
-def _impulse(size: int, random: np.random.RandomState) -> np.ndarray:
-    values = np.zeros(size)
-    # The first place, the last and one between: a border mistake shows at the ends.
-    values[[0, size - 1, random.randint(size)]] = 1
-    return values
-
-
-#: In this order over the channels; noise first, for nets with one channel.
-PATTERNS = (
-    lambda size, random: random.uniform(-1, 1, size),
-    _impulse,
-    lambda size, random: np.linspace(-1, 1, size),
-    lambda size, random: np.ones(size),
-    lambda size, random: np.round(random.uniform(-1, 1, size), 1),
-)
-
-
-def _noise(shape: Shape, seed: str) -> np.ndarray:
-    return _random(seed).uniform(-1, 1, shape)
-
-
-def _random(seed: str) -> np.random.RandomState:
-    from zlib import crc32
-
-    return np.random.RandomState(crc32(seed.encode("utf-8", "surrogateescape")))
-
-
-def _text(layers: Sequence[Layer], shapes: Mapping[str, Shape]) -> bytes:
-    """A prototxt of some layers, as they are written, with the given blobs as inputs."""
-    header = b"".join(
-        b'input: "%s"\ninput_shape { %s }\n'
-        % (name.encode("utf-8", "surrogateescape"), b" ".join(b"dim: %d" % dim for dim in shape))
-        for name, shape in shapes.items()
-    )
-    own = [layer for layer in layers if layer.bottoms]
-    return header + b"".join(layer.message.data[layer.message.start : layer.message.stop] + b"\n" for layer in own)
+    message, edits = layer.message, []
+    for node in message.scalars("top"):
+        name = string(node)
+        if name in inputs and name not in layer.bottoms:
+            edits.append((node.start - message.start, node.stop - message.start, literal(name + "/inside")))
+    text = message.data[message.start : message.stop]
+    for start, stop, new in reversed(edits):
+        text = text[:start] + new + text[stop:]
+    return text

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 import click
 
 from prototools import files
-from prototools.cli.verdict import DONE, FAILED, FOUND, attempt, say, shape_option
+from prototools.cli.verdict import DONE, FAILED, FOUND, attempt, many, say, shape_option
+from prototools.net import Net, NetState
 
 
 @click.command()
@@ -32,11 +33,16 @@ def command(before: str, after: str, as_json: bool, shapes, **settings: Any) -> 
     Exit 0 if all are equal, 1 if something differs, 2 if something could not be compared.
     """
     given = shape_option(shapes)
+    texts: List[bytes] = []
+
+    def load(path: str) -> int:
+        texts.append(files.read(path))
+        Net(texts[-1]).filtered(NetState(settings["phase"]))
+        return DONE
 
     def job(path: str) -> int:
         from prototools.verify import verify
 
-        texts = [files.read(one) for one in (before, after)]
         verdict = verify(*texts, shapes=given, **settings)
         if as_json:
             click.echo(json.dumps(_dictionary(verdict)))
@@ -48,20 +54,29 @@ def command(before: str, after: str, as_json: bool, shapes, **settings: Any) -> 
             click.echo(_summary(verdict))
         return FOUND if verdict.differs else FAILED if verdict.open else DONE
 
-    sys.exit(attempt(job, before, f"{before} and {after}"))
+    # Each file by itself first, so that a mistake in it is told with its name.
+    broken = max(attempt(load, path) for path in (before, after))
+    sys.exit(broken or attempt(job, before, f"{before} and {after}"))
 
 
 def _table(verdict) -> None:
     from tabulate import tabulate
 
-    headers = ["replaced", "blob", "values", "largest difference", "at", "expected", "found", ""]
+    headers = ["replaced", "engine", "blob", "values", "largest difference", "at", "expected", "found", ""]
     rows = [
-        [one.region, one.blob, f"{one.values:,}", f"{one.largest.size:.3g}", _place(one), f"{one.largest.expected:.6g}",
-         f"{one.largest.found:.6g}", "equal" if one.equal else "DIFFERS"]
+        [_short(one.region), verdict.engine, one.blob, f"{one.values:,}", f"{one.largest.size:.3g}", _place(one),
+         f"{one.largest.expected + 0.0:.6g}", f"{one.largest.found + 0.0:.6g}", "equal" if one.equal else "DIFFERS"]
         for one in verdict.comparisons
     ]
     if rows:
         click.echo(tabulate(rows, headers, disable_numparse=True))
+
+
+def _short(region: str, length: int = 48) -> str:
+    """A region's layers; of many only the first ones."""
+    names = region.split(", ")
+    shown = [name for i, name in enumerate(names) if not i or len(", ".join(names[: i + 1])) <= length]
+    return ", ".join(shown + ["..."] * (len(shown) < len(names)))
 
 
 def _place(comparison) -> str:
@@ -71,13 +86,15 @@ def _place(comparison) -> str:
 def _summary(verdict) -> str:
     values = sum(one.values for one in verdict.comparisons)
     what = "differs" if verdict.differs else "not all compared" if verdict.open else "equal"
-    return f"{what}: {len(verdict.comparisons)} blobs, {values:,} values, engine {verdict.engine}"
+    inputs = f"; inputs: {', '.join(verdict.inputs)}" if verdict.inputs else ""
+    return f"{what}: {many(len(verdict.comparisons), 'blob')}, {values:,} values, engine {verdict.engine}{inputs}"
 
 
 def _dictionary(verdict) -> Dict[str, Any]:
     return {
         "engine": verdict.engine,
         "equal": verdict.equal,
+        "inputs": list(verdict.inputs),
         "comparisons": [
             {"replaced": one.region, "blob": one.blob, "values": one.values, "difference": _finite(one.largest.size),
              "at": list(one.largest.place), "expected": _finite(one.largest.expected),

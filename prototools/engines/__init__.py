@@ -10,17 +10,23 @@
 from __future__ import annotations
 
 import importlib
-from typing import Callable, Dict, List, Mapping, NamedTuple, Sequence
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from prototools.errors import EngineError
+from prototools.prototext.style import quoted
 
 NAMES = ("reference", "caffe", "opencv")
+
+
+class NetRefused(EngineError):
+    """The engine is there and knows every layer, and still does not take the network: it is at fault."""
 
 
 class Task(NamedTuple):
     """What to run: a network, arrays by blob name, learned blobs by layer name, and what is wanted.
 
     `net` is prototxt. `params` may leave layers out; those get what their fillers write.
+    `dialect` is for custom layers, which only the engine `reference` knows.
     """
 
     net: bytes
@@ -28,6 +34,7 @@ class Task(NamedTuple):
     params: Mapping[str, Sequence[object]]
     outputs: Sequence[str]
     phase: str = "TEST"
+    dialect: Optional[str] = None
 
 
 class Engine(NamedTuple):
@@ -39,6 +46,24 @@ class Engine(NamedTuple):
     name: str
     tolerance: float
     run: Callable[[Sequence[Task]], List[object]]
+
+
+def headers(shapes: Mapping[str, Sequence[int]]) -> bytes:
+    """Blobs as inputs of a network, in the form that every Caffe and OpenCV read."""
+    return b"".join(
+        b"input: %s\ninput_shape { %s }\n"
+        % (quoted(name.encode("utf-8", "surrogateescape")), b" ".join(b"dim: %d" % dim for dim in shape))
+        for name, shape in shapes.items()
+    )
+
+
+def npz_names(task: Task) -> None:
+    """Raise `EngineError` for a blob or layer whose name no archive of arrays can hold."""
+    for name in (*task.inputs, *task.params):
+        try:
+            name.encode("utf-8")
+        except UnicodeEncodeError:
+            raise EngineError(f"names must be UTF-8, but {name!r} is not; use the engine reference") from None
 
 
 def get(name: str) -> Engine:

@@ -35,8 +35,9 @@ def shapes_of(net: FilteredNet, given: Given, dialect: Optional[str]) -> Tuple[I
     untold = {name: shape for name, shape in _roots(net, best).items() if shape is None or None in shape}
     made_up: Dict[str, Shape] = {}
     fewest = None
+    channels = {name: _channels(net, name) for name in untold}
     for size in _sizes(net, best, given, wanted) if untold else ():
-        guess = {name: _completed(shape, size) for name, shape in untold.items()}
+        guess = {name: _completed(shape, (channels[name], *size)) for name, shape in untold.items()}
         found = infer_custom(net, {**given, **guess}, wanted)
         problems = len(found.errors) + sum(top != pooled for _, top, pooled in _masked(net, found))
         if fewest is None or problems < fewest:
@@ -55,16 +56,26 @@ def _roots(net: FilteredNet, found: Inference) -> Dict[str, Optional[Sequence[Op
     return {name: found.blobs.get(name) for name in headers + tops + unknown}
 
 
-def _completed(shape: Optional[Sequence[Optional[int]]], size: Tuple[int, int]) -> Shape:
-    dims = UNTOLD[:2] + size
+def _channels(net: FilteredNet, blob: str) -> int:
+    """As many as a Slice needs that takes the blob to pieces."""
+    last = [
+        point for layer in net.layers if layer.type == "Slice" and blob in layer.bottoms
+        for point in layer.param("slice_param").integers("slice_point")
+    ]
+    return max(last) + 1 if last else UNTOLD[1]
+
+
+def _completed(shape: Optional[Sequence[Optional[int]]], size: Tuple[int, int, int]) -> Shape:
+    """A shape with what is unknown in it taken from one image of (C, H, W)."""
+    dims = UNTOLD[:1] + size
     return tuple(dims[min(i, 3)] if dim is None else dim for i, dim in enumerate(shape or (None,) * 4))
 
 
 def _sizes(net: FilteredNet, found: Inference, given: Given, wanted: Sequence[str]) -> Iterator[Tuple[int, int]]:
     """Heights and widths to try; those that a mask's own size asks for come after the usual ones."""
     yield from SIZES
-    large = {name: _completed(shape, (512, 512)) for name, shape in _roots(net, found).items()}
-    scaled = infer_custom(net, {**large, **given}, wanted)
+    large = {name: _completed(shape, (_channels(net, name), 512, 512)) for name, shape in _roots(net, found).items()}
+    scaled = infer_custom(net, {**given, **large}, wanted)
     pooled = {id(layer): size for layer, _, size in _masked(net, scaled)}
     for layer, top, _ in _masked(net, found):
         size = pooled.get(id(layer))

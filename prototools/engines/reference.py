@@ -7,7 +7,7 @@ from typing import Dict, List, Sequence, Union
 import numpy as np
 
 from prototools.engines import Task
-from prototools.errors import EngineError
+from prototools.errors import EngineError, PrototoolsError
 from prototools.net import Net, NetState
 from prototools.reference import run as run_reference
 
@@ -23,6 +23,10 @@ def run(tasks: Sequence[Task]) -> List[Union[Dict[str, np.ndarray], EngineError]
 def _attempt(task: Task) -> Union[Dict[str, np.ndarray], EngineError]:
     net = Net(task.net).filtered(NetState(task.phase))
     try:
-        return run_reference(net, task.inputs, task.params, task.outputs)
+        return run_reference(net, task.inputs, task.params, task.outputs, dialect=task.dialect)
     except EngineError as error:
         return error
+    except PrototoolsError as error:
+        return EngineError(getattr(error, "message", str(error)))
+    except MemoryError:
+        return EngineError("the memory is too small")
