@@ -393,7 +393,7 @@ def test_resize_bilinear_knows_two_layouts_and_defaults_to_nhwc(layout):
     ("Unpooling", "pooling_param { pool: MAX kernel_size: 2 }", 2, None, "unmerged Caffe patches"),
     ("Unpooling", "", 2, None, "must say scale"),
     ("UNPOOLING", "unpooling_param { kernel_size: 2 }", 1, None, "unpool_size"),
-    ("Resize", "resize_param { height: 6 width: 6 }", 1, None, "appearance_flow or happynear"),
+    ("Resize", "resize_param { height: 6 width: 6 }", 1, None, "appearance_flow, happynear or face_parsing"),
     ("Resample", "resample_param { height: 6 width: 6 type: AREA }", 1, None, "AREA"),
     ("Resample", "", 1, None, "at least 1"),
     ("BilinearInterpolation", "", 1, None, "must have 2 bottoms"),

@@ -23,7 +23,7 @@ UPSAMPLE = (
     "tiny_dsod", "sds", "segnet", "ctensmeyer",
 )
 UNPOOLING = ("fusenet", "deconvnet")
-RESIZE = ("appearance_flow", "happynear")
+RESIZE = ("appearance_flow", "happynear", "face_parsing")
 
 #: Forks whose layer types have one meaning, so that naming them changes nothing here.
 PLAIN = (
@@ -119,9 +119,10 @@ def resize_reading(call: Call) -> str:
     if call.dialect in RESIZE:
         return call.dialect
     param = call.param("resize_param")
-    if written(param, "resize_ratio", "type", "function_type", "interp_mode"):
-        raise call.error("resize_ratio, type and interp_mode belong to forks that are not run here")
+    if written(param, "function_type", "interp_mode"):
+        raise call.error("function_type and interp_mode belong to forks that are not run here")
     for dialect, fields in (
+        ("face_parsing", ("resize_ratio", "type")),
         ("happynear", ("out_height_scale", "out_width_scale", "is_pyramid_test")),
         ("appearance_flow", ("scale", "scale_x", "scale_y", "crop", "crop_x", "crop_y")),
     ):

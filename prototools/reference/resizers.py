@@ -172,7 +172,18 @@ def half_pixel(size: int, new_size: int) -> Taps:
 
 def resize(call: Call) -> List[np.ndarray]:
     """`Resize` in the dialect that is named or that the fields decide."""
-    return {"appearance_flow": appearance_flow, "happynear": happynear}[resize_reading(call)](call)
+    meanings = {"appearance_flow": appearance_flow, "happynear": happynear, "face_parsing": face_parsing}
+    return meanings[resize_reading(call)](call)
+
+
+def face_parsing(call: Call) -> List[np.ndarray]:
+    """NEAREST by `resize_ratio`: row trunc(i / ratio) of the first one (Face_Parsing_2016)."""
+    param, bottom = call.param("resize_param"), planes(call)
+    if choice(param, "type", ("NEAREST", "BILINEAR"), "NEAREST") != "NEAREST" or written(param, "height", "width"):
+        raise call.error("only type NEAREST by resize_ratio is run here")
+    ratio = param.number("resize_ratio", 1.0)
+    rows, columns = ((np.arange(int(size * ratio)) / ratio).astype(np.int64) for size in size_of(bottom))
+    return [pick(bottom, rows, columns)]
 
 
 def happynear(call: Call) -> List[np.ndarray]:
