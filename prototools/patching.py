@@ -10,9 +10,10 @@ from sys import byteorder
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from prototools import weights
-from prototools.blocks import Matrix, bilinear_taps
+from prototools.blocks import Matrix
 from prototools.net import Layer, Net
 from prototools.rewriter import Result
+from prototools.tracing import bilinear_taps
 
 
 def patch_weights(result: Result, source: str, target: str) -> bool:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from prototools import dialects, lowerings
-from prototools.blocks import Block, Cost, Matrix
+from prototools.blocks import Block, Matrix
+from prototools.cost import Cost
 from prototools.dialects import Context, Reading
 from prototools.dialects.shapes import infer_custom
 from prototools.lowerings import Choices, Lowered, Refused, Request, ResizeRequest, UnpoolRequest

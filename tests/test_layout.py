@@ -20,7 +20,7 @@ PACKAGE = PROJECT / "prototools"
 FLOORS = (
     ("errors",),
     ("prototext", "sampling", "resize", "schema", "files"),
-    ("blocks", "net", "netspec", "reference", "realcaffe", "shapes", "weights"),
+    ("blocks", "tracing", "cost", "net", "netspec", "reference", "realcaffe", "shapes", "weights"),
     ("lowerings", "dialects", "engines", "regions"),
     ("placement", "rewriter", "patching", "report", "check", "verify", "upsample", "corpus"),
     ("cli",),
@@ -29,9 +29,9 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 #: Rooms on one floor that may look into each other, because the order is plain.
 ALLOWED = {
-    ("resize", "sampling"), ("dialects", "lowerings"), ("rewriter", "placement"), ("report", "rewriter"),
-    ("corpus", "rewriter"), ("patching", "rewriter"),
-    ("reference", "net"), ("shapes", "net"), ("engines", "dialects"),
+    ("resize", "sampling"), ("tracing", "blocks"), ("cost", "blocks"), ("reference", "net"), ("shapes", "net"),
+    ("dialects", "lowerings"), ("engines", "dialects"),
+    ("rewriter", "placement"), ("report", "rewriter"), ("corpus", "rewriter"), ("patching", "rewriter"),
 }
 
 

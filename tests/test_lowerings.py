@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prototools.blocks import TOP, Block, NotLinear, gain, trace
+from prototools.blocks import TOP, Block
 from prototools.lowerings import Choices, lower
 from prototools.lowerings.certificate import certify_resize, certify_unpool
 from prototools.lowerings.request import PoolOrigin, Refused, ResizeRequest, UnpoolRequest
@@ -23,6 +23,7 @@ from prototools.sampling import (
     NEAREST_ALIGN_CORNERS,
     insert,
 )
+from prototools.tracing import NotLinear, gain, trace
 
 UNKNOWN = (None, None)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Iterator, List, NamedTuple, Optional, Tuple, Union
 
-from prototools.blocks import Block, Cost, cost
+from prototools.blocks import Block
+from prototools.cost import Cost, cost
 from prototools.lowerings import average, copy, edges, insert, matrix, nearest, refine, subsample, unpool, zoom
 from prototools.lowerings.certificate import border_only, certify_resize, certify_unpool
 from prototools.lowerings.request import Refused, ResizeRequest, UnpoolRequest

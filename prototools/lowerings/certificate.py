@@ -15,9 +15,10 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Iterator, List, Optional, Tuple
 
-from prototools.blocks import Block, Local, NotLinear, gain, setting, trace
+from prototools.blocks import Block, Local, setting
 from prototools.lowerings.request import ResizeRequest, UnpoolRequest
 from prototools.resize import Axis, Certificate, Difference, compare
+from prototools.tracing import NotLinear, gain, trace
 
 AXES = ("height", "width")
 

@@ -1,0 +1,89 @@
+"""What a block costs: multiply-adds, and bytes moved and held."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Mapping, NamedTuple, Tuple
+
+from prototools.blocks import HEIGHT, WIDTH, Block, StockLayer, setting, window
+
+
+class Cost(NamedTuple):
+    """What a block costs for one image.
+
+    `bytes_moved` is what its layers read and write, `peak_bytes` what the largest of them holds.
+    """
+
+    multiply_adds: int
+    bytes_moved: int
+    peak_bytes: int
+
+    @property
+    def work(self) -> int:
+        """One number to compare blocks by: multiply-adds, and values moved."""
+        return self.multiply_adds + self.bytes_moved // 4
+
+
+Size = Tuple[int, int]
+
+
+def cost(block: Block, bottom: str, channels: int, sizes: Mapping[str, Size]) -> Cost:
+    """Count a block's work for one image of `channels` channels.
+
+    `sizes` gives height and width of `bottom` and of the other blobs of the net it reads.
+    A Deconvolution's column buffer holds kernel x kernel values for every input value.
+    """
+    known: Dict[str, Size] = dict(sizes)
+    adds, moved, peak = 0, 0, 0
+    for layer in block.layers:
+        inputs = [known[name] for name in layer.bottoms]
+        outputs = _sizes(layer, inputs)
+        known.update(zip(layer.tops, outputs))
+        done, buffer = _work(layer, inputs, outputs)
+        # A Reshape moves nothing.
+        area = 0 if layer.type == "Reshape" else sum(h * w for h, w in inputs + outputs)
+        adds += done * channels
+        moved += 4 * channels * area
+        peak = max(peak, 4 * channels * (area + buffer))
+    return Cost(adds, moved, peak)
+
+
+def _sizes(layer: StockLayer, inputs: List[Size]) -> List[Size]:
+    """Height and width of every top."""
+    if layer.type == "Crop":
+        return [inputs[1]]
+    if layer.type == "Silence":
+        return []
+    if layer.type == "Concat":
+        return [tuple(sum(size[axis] for size in inputs) if layer.own["axis"] == axis + 2 else inputs[0][axis]
+                      for axis in (HEIGHT, WIDTH))]  # type: ignore[list-item]
+    return list(zip(*(_lengths(layer, inputs[0][axis], axis) for axis in (HEIGHT, WIDTH))))
+
+
+def _lengths(layer: StockLayer, rows: int, axis: int) -> List[int]:
+    """The number of rows of every top along one axis."""
+    if layer.type == "Slice" and layer.own["axis"] == axis + 2:
+        points = [0, *layer.own["slice_point"], rows]
+        return [b - a for a, b in zip(points, points[1:])]
+    if layer.matrix is not None:
+        along = WIDTH if layer.type == "InnerProduct" else HEIGHT
+        return [len(layer.matrix.rows) if axis == along else rows]
+    if layer.type not in ("Convolution", "Deconvolution", "Pooling"):
+        return [rows] * len(layer.tops)
+    kernel, stride, pad = window(layer, axis)
+    if layer.type == "Deconvolution":
+        return [stride * (rows - 1) + kernel - 2 * pad]
+    reach = rows + 2 * pad - kernel
+    # Pooling rounds up, Convolution down.
+    steps = reach // stride if layer.type == "Convolution" else -(-reach // stride)
+    return [steps + 1] * len(layer.tops)
+
+
+def _work(layer: StockLayer, inputs: List[Size], outputs: List[Size]) -> Tuple[int, int]:
+    """Multiply-adds and the column buffer's values, for one channel."""
+    if layer.matrix is not None:
+        return layer.matrix.columns * sum(h * w for h, w in outputs), 0
+    kernel = setting(layer, "kernel", HEIGHT, 1) * setting(layer, "kernel", WIDTH, 1)
+    area = inputs[0][0] * inputs[0][1]
+    if layer.type == "Deconvolution":
+        return kernel * area, kernel * area
+    return kernel * sum(h * w for h, w in outputs), 0
