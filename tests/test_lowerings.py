@@ -21,6 +21,7 @@ from prototools.sampling import (
     HALF_PIXEL,
     NEAREST,
     NEAREST_ALIGN_CORNERS,
+    REPEATED,
     insert,
 )
 from prototools.tracing import NotLinear, gain, trace
@@ -414,3 +415,15 @@ def test_edges_certificate_catches(mistake) -> None:
     assert not certify_resize(change(block, index, CONVOLUTION, **mistake), asked).exact
     bare = [layer for layer in block.layers if layer.type == "Deconvolution"]
     assert not certify_resize(Block("edges", (replace(bare[0], bottoms=("in",)),)), asked).exact
+
+
+@pytest.mark.parametrize("sizes", [(7, 7), (9, 8), (8, 11), (5, 4)], ids=str)
+def test_repeated_then_zeros(sizes) -> None:
+    """OctaveUpsample's leftover rows are zeros, by fillers only."""
+    resize = Resize(*(Axis(REPEATED if size % 4 else NEAREST, Given(size)) for size in sizes))
+    lowered = lower(request(resize, rows=(4, 4)))
+    assert lowered.block.lowering == "padded" and lowered.certificate.exact
+    first = next(i for i, layer in enumerate(lowered.block.layers) if layer.type == "Slice")
+    points = {"slice_point": [lowered.block.layers[first].own["slice_point"][0] + 1]}
+    spoilt = change(lowered.block, first, "slice_param", **points)
+    assert not certify_resize(spoilt, request(resize, rows=(4, 4))).exact

@@ -11,7 +11,7 @@ from typing import Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from prototools.blocks import Block
 from prototools.cost import Cost, cost
-from prototools.lowerings import average, copy, edges, insert, matrix, nearest, refine, subsample, unpool, zoom
+from prototools.lowerings import average, copy, edges, insert, matrix, nearest, padded, refine, subsample, unpool, zoom
 from prototools.lowerings.certificate import border_only, certify_resize, certify_unpool
 from prototools.lowerings.request import Refused, ResizeRequest, UnpoolRequest
 from prototools.resize import Certificate
@@ -25,6 +25,7 @@ TABLE = (
     average,
     refine,
     edges,
+    padded,
     matrix,
 )
 UNPOOL_TABLE = (unpool,)
