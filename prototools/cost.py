@@ -1,4 +1,9 @@
-"""What a block costs: multiply-adds, and bytes moved and held."""
+"""What a block costs: multiply-adds, bytes moved and held, and an estimate of its time.
+
+`PACE` was fitted by eye to `benchmarks/blocks.py` on one core, and only ratios matter: a Deconvolution
+that treats each channel alone pays for every value it scatters, a product of large matrices is an order
+of magnitude cheaper for each multiply-add.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +12,33 @@ from typing import Dict, List, Mapping, NamedTuple, Tuple
 from prototools.blocks import HEIGHT, WIDTH, Block, StockLayer, setting, window
 
 
+class Pace(NamedTuple):
+    """Nanoseconds for each multiply-add and for each value written."""
+
+    multiply_add: float
+    value: float
+
+
+MATRIX, OTHER = Pace(0.022, 0.5), Pace(0.0, 0.6)
+PACE: Dict[str, Pace] = {
+    "Convolution":   Pace(0.4, 1.0),
+    "Deconvolution": Pace(0.4, 2.0),
+    "Pooling":       Pace(0.8, 0.0),
+    "Reshape":       Pace(0.0, 0.0),
+}
+
+
 class Cost(NamedTuple):
     """What a block costs for one image.
 
-    `bytes_moved` is what its layers read and write, `peak_bytes` what the largest of them holds.
+    `bytes_moved` is what its layers read and write, `peak_bytes` what the largest of them holds,
+    `nanoseconds` an estimate of Caffe's time on one core, good for comparing blocks.
     """
 
     multiply_adds: int
     bytes_moved: int
     peak_bytes: int
-
-    @property
-    def work(self) -> int:
-        """One number to compare blocks by: multiply-adds, and values moved."""
-        return self.multiply_adds + self.bytes_moved // 4
+    nanoseconds: int
 
 
 Size = Tuple[int, int]
@@ -33,7 +51,7 @@ def cost(block: Block, bottom: str, channels: int, sizes: Mapping[str, Size]) ->
     A Deconvolution's column buffer holds kernel x kernel values for every input value.
     """
     known: Dict[str, Size] = dict(sizes)
-    adds, moved, peak = 0, 0, 0
+    adds, moved, peak, time = 0, 0, 0, 0.0
     for layer in block.layers:
         inputs = [known[name] for name in layer.bottoms]
         outputs = _sizes(layer, inputs)
@@ -44,7 +62,9 @@ def cost(block: Block, bottom: str, channels: int, sizes: Mapping[str, Size]) ->
         adds += done * channels
         moved += 4 * channels * area
         peak = max(peak, 4 * channels * (area + buffer))
-    return Cost(adds, moved, peak)
+        pace = PACE.get(layer.type, OTHER) if layer.matrix is None else MATRIX
+        time += channels * (pace.multiply_add * done + pace.value * sum(h * w for h, w in outputs))
+    return Cost(adds, moved, peak, round(time))
 
 
 def _sizes(layer: StockLayer, inputs: List[Size]) -> List[Size]:

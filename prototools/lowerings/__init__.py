@@ -2,7 +2,7 @@
 
 `TABLE` is all of them, in order. `lower` asks each one, lets the certificate judge every block, and
 takes a single Deconvolution (or another single layer) wherever one is exact, otherwise the exact
-block with the least work. A new lowering is a file with `NAME` and `propose`, and a row.
+block that takes the least time. A new lowering is a file with `NAME` and `propose`, and a row.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ class Choices(NamedTuple):
 
 NO_WISHES = Choices()
 
-#: What a block is chosen by: its kind, the work it is, or the memory it takes.
+#: What a block is chosen by: its kind, the time it takes, or the memory.
 PREFERENCES = ("deconvolution", "speed", "memory")
 
-#: A block of fillers gives way to one of weights where it is this many times the work.
+#: A block of fillers gives way to one of weights where it takes this many times as long.
 TOO_DEAR = 10
 
 
@@ -119,21 +119,21 @@ def _proposed(request: Request, choices: Choices) -> Tuple[List[Block], Optional
 def _ranked(blocks: List[Block], request: Request, prefer: str) -> List[Block]:
     """The blocks, best first.
 
-    By work or memory alone where the user wants that. Otherwise fillers before weights, unless they
-    are far too dear; then single layers, then the least work, then the fewest layers.
+    By time or memory alone where the user wants that. Otherwise fillers before weights, unless they
+    are far too dear; then single layers, then the least time, then the fewest layers.
     """
     costs = {id(block): _cost(block, request) for block in blocks}
     if prefer == "memory":
         return sorted(blocks, key=lambda block: costs[id(block)].peak_bytes)
     if prefer == "speed":
-        return sorted(blocks, key=lambda block: (costs[id(block)].work, len(block.layers)))
-    weighted = min((costs[id(block)].work for block in blocks if block.needs_weights), default=0)
+        return sorted(blocks, key=lambda block: (costs[id(block)].nanoseconds, len(block.layers)))
+    weighted = min((costs[id(block)].nanoseconds for block in blocks if block.needs_weights), default=0)
 
     def rank(block: Block) -> Tuple[int, bool, int, int]:
-        work = costs[id(block)].work
-        dear = bool(weighted) and work > TOO_DEAR * weighted
+        time = costs[id(block)].nanoseconds
+        dear = bool(weighted) and time > TOO_DEAR * weighted
         heavy = [layer for layer in block.layers if layer.type not in ("Slice", "Silence")]
-        return 1 if block.needs_weights else 2 * dear, len(heavy) > 1, work, len(block.layers)
+        return 1 if block.needs_weights else 2 * dear, len(heavy) > 1, time, len(block.layers)
 
     return sorted(blocks, key=rank)
 

@@ -55,10 +55,11 @@ SCALAR_PARTS = re.compile(
 
 #: What may stand where a run of scalar fields ends: a message, a list of messages, or a closer.
 OPENER = re.compile(
-    rb"(?P<name>" + NAME + rb")" + BLANK + rb":?" + BLANK + rb"(?P<list>\[" + BLANK + rb")?"
+    rb"(?P<name>" + NAME + rb")" + BLANK + rb"(?::" + BLANK + rb")?(?P<list>\[" + BLANK + rb")?"
     rb"(?P<bracket>[{<\]])" + BLANK
 )
-CLOSER = re.compile(rb"[}>]")
+#: A list of no messages needs no colon, and leaves nothing in the tree.
+EMPTY_LIST = re.compile(NAME + BLANK + rb"\[" + BLANK + rb"\]" + SEPARATOR + BLANK)
 AFTER_FIELD = re.compile(SEPARATOR + BLANK)
 AFTER_MESSAGE = re.compile(BLANK + rb"\]?" + SEPARATOR + BLANK)
 NEXT_ELEMENT = re.compile(

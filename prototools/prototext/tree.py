@@ -71,15 +71,22 @@ class Message:
     def _scalars(self, position: int, stop: int) -> Iterator[Scalar]:
         """The scalar fields between two messages."""
         data, match = self.data, grammar.SCALAR_PARTS.match
-        found = match(data, position, stop)
-        while found:
+        while position < stop:
+            found = match(data, position, stop)
+            if found is None:
+                empty = grammar.EMPTY_LIST.match(data, position, stop)
+                if empty is None:
+                    # The name before a list of messages, which begin at their brackets.
+                    return
+                position = empty.end()
+                continue
             start, end = found.span(2)
             name = _name(found.group(1))
             if data[start] == 0x5B:
                 yield from _elements(data, name, found.start(), start + 1, end - 1)
             else:
                 yield Scalar(name, found.start(), start, end, data)
-            found = match(data, found.end(), stop)
+            position = found.end()
 
     def all(self, name: str) -> List[Node]:
         """Every value of a field, in order; an empty list where the field is not written."""
@@ -205,10 +212,14 @@ class Document(Message):
         return self.data
 
     def edited(self, edits: Iterable[Edit]) -> bytes:
-        """The text with some spans replaced: (start, stop, new bytes), none over another."""
+        """The text with some spans replaced: (start, stop, new bytes), none over another.
+
+        A span without length inserts; several insertions at one byte stay in their order.
+        Raises `ValueError` for spans that overlap.
+        """
         pieces: List[bytes] = []
         position = 0
-        for start, stop, replacement in sorted(edits):
+        for start, stop, replacement in sorted(edits, key=lambda edit: edit[:2]):
             if start < position:
                 raise ValueError(f"two edits overlap at byte {start}")
             pieces += (self.data[position:start], replacement)

@@ -6,6 +6,7 @@ Python's own protobuf readers differ from it in small ways: `010` is eight, `08`
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from typing import TYPE_CHECKING
@@ -20,11 +21,14 @@ DECIMAL = re.compile(rb"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fF]?\
 OCTAL_OR_HEX = re.compile(rb"-?0[0-9xX]")
 NOT_FINITE = re.compile(rb"-?(?:inf|infinity|nan)\Z", re.IGNORECASE)
 ESCAPE = re.compile(
-    rb"((?:\\ud[89abAB][0-9a-fA-F]{2})(?:\\ud[c-fC-F][0-9a-fA-F]{2})"
-    rb"|\\(?:[0-7]{1,3}|x[0-9a-fA-F]{1,2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.))",
+    rb"\\(?:u|U0000)([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|\\(?:[0-7]{1,3}|x[0-9a-fA-F]{1,2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)",
     re.DOTALL,
 )
 SIMPLE = dict(zip(b"abfnrtv", b"\a\b\f\n\r\t\v"))
+#: The largest 32-bit float, and half its distance to the next power of two above it.
+LARGEST = float.fromhex("0x1.fffffep+127")
+HALF_A_STEP_MORE = float.fromhex("0x1.ffffffp+127")
 TRUE, FALSE = (b"true", b"True", b"t"), (b"false", b"False", b"f")
 
 
@@ -55,17 +59,19 @@ def integer(scalar: Scalar) -> int:
 
 
 def number(scalar: Scalar) -> float:
-    """A float, rounded to the nearest 32-bit float as Caffe stores it; out of range is infinite."""
+    """A float, rounded to the nearest 32-bit float as Caffe stores it; out of range is infinite.
+
+    Half a step above the largest float is still that float (protobuf's SafeDoubleToFloat).
+    """
     literal = _signed(scalar)
     if NOT_FINITE.match(literal):
         return float(literal)
     if OCTAL_OR_HEX.match(literal) or not DECIMAL.match(literal):
         raise scalar.error("a decimal number")
     value = float(literal.rstrip(b"fF"))
-    try:
-        return struct.unpack("f", struct.pack("f", value))[0]
-    except OverflowError:
-        return float("inf") if value > 0 else float("-inf")
+    if abs(value) > LARGEST:
+        value = math.copysign(LARGEST if abs(value) <= HALF_A_STEP_MORE else math.inf, value)
+    return struct.unpack("f", struct.pack("f", value))[0]
 
 
 def boolean(scalar: Scalar) -> bool:
@@ -114,10 +120,9 @@ def string_bytes(scalar: Scalar) -> bytes:
 
 def _unescape(found) -> bytes:
     """One escape as bytes: octal wraps at 256, a surrogate pair becomes one code point."""
-    escape = found.group()
-    if len(escape) == 12:
-        high, low = int(escape[2:6], 16), int(escape[8:12], 16)
-        return _utf8(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
+    escape, high, low = found.group(0, 1, 2)
+    if high:
+        return _utf8(0x10000 + ((int(high, 16) - 0xD800) << 10) + (int(low, 16) - 0xDC00))
     letter = escape[1:2]
     if letter in b"01234567":
         return bytes([int(escape[1:], 8) & 0xFF])
