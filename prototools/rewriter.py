@@ -211,7 +211,8 @@ class _Run:
             Change(
                 layer.name, layer.type, line, answer.dialect, str(reading.computes), lowered.block.lowering,
                 tuple(placement.layer_names), lowered.certificate, lowered.cost,
-                lowered.block.newer_filler, reading.notes + lowered.block.conditions, lowered.others,
+                lowered.block.newer_filler, reading.notes + lowered.block.conditions + lowered.hints,
+                lowered.others,
                 _matrices(placement, lowered.block),
             )
         )

@@ -361,7 +361,8 @@ def test_preferences() -> None:
     zoom = request(Resize(Axis(ALIGN_CORNERS, Zoomed(2)), Axis(ALIGN_CORNERS, Zoomed(2))), rows=(6, 6))
     assert lower(zoom, WEIGHTS).block.lowering == "zoom"
     dear = request(Resize(Axis(ALIGN_CORNERS, Given(60)), Axis(ALIGN_CORNERS, Given(60))), rows=(6, 6))
-    assert lower(dear).block.lowering == "average"
+    assert lower(dear).block.lowering == "average" and "times as fast" in lower(dear).hints[0]
+    assert not lower(zoom).hints and not lower(dear, WEIGHTS).hints
     assert lower(dear, WEIGHTS).block.lowering == "matrix"
     works = {}
     for prefer in ("deconvolution", "speed", "memory"):

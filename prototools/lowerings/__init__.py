@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from prototools.blocks import Block
-from prototools.cost import Cost, cost
+from prototools.cost import Cost
+from prototools.cost import cost as cost_of
 from prototools.lowerings import average, copy, edges, insert, matrix, nearest, padded, refine, subsample, unpool, zoom
 from prototools.lowerings.certificate import border_only, certify_resize, certify_unpool
 from prototools.lowerings.request import Refused, ResizeRequest, UnpoolRequest
@@ -60,12 +61,13 @@ TOO_DEAR = 10
 
 
 class Lowered(NamedTuple):
-    """The block that was chosen, its certificate and cost, and the blocks that were not."""
+    """The block that was chosen, its certificate and cost, the blocks that were not, and remarks."""
 
     block: Block
     certificate: Certificate
     cost: Cost
     others: Tuple[Tuple[str, Cost, str], ...] = ()
+    hints: Tuple[str, ...] = ()
 
 
 #: Sizes assumed for the cost of a net whose sizes are unknown; only the order of blocks depends on it.
@@ -85,9 +87,24 @@ def lower(request: Request, choices: Choices = NO_WISHES) -> Lowered:
         certificate = certify(block, request)
         if certificate.exact or choices.accept_border and border_only(certificate):
             others = tuple(_other(other, request) for other in ranked[:number] + ranked[number + 1 :])
-            return Lowered(block, certificate, _cost(block, request), others)
+            cost = _cost(block, request)
+            return Lowered(block, certificate, cost, others, _hints(cost, request, choices))
         nearest = nearest or f"; {block.lowering} is {certificate}"
     raise refusal or _nothing(choices, nearest)
+
+
+def _hints(cost: Cost, request: Request, choices: Choices) -> Tuple[str, ...]:
+    """Whether weights would make it many times faster."""
+    if choices.weights or choices.lowering or isinstance(request, UnpoolRequest):
+        return ()
+    try:
+        fastest = min((_cost(block, request).nanoseconds for block in matrix.propose(request)), default=0)
+    except Refused:
+        return ()
+    if cost.nanoseconds <= TOO_DEAR * fastest or not fastest:
+        return ()
+    times = cost.nanoseconds // fastest
+    return (f"with --weights there is a block some {times} times as fast",)
 
 
 def _nothing(choices: Choices, nearest: str) -> Refused:
@@ -147,8 +164,8 @@ def _cost(block: Block, request: Request) -> Cost:
             for rows, step, known in zip(size, request.origin.stride, pooled)
         )
         sizes = {request.origin.blob: full, request.mask: size, request.data: size}
-        return cost(block, request.data, request.channels or 1, sizes)
-    return cost(block, request.bottom, request.channels or 1, {request.bottom: (height, width)})
+        return cost_of(block, request.data, request.channels or 1, sizes)
+    return cost_of(block, request.bottom, request.channels or 1, {request.bottom: (height, width)})
 
 
 def certify(block: Block, request: Request) -> Certificate:
