@@ -196,6 +196,13 @@ def test_refusals(text: str, start: str, part: str) -> None:
     assert sentence.startswith(start) and part in sentence
 
 
+def test_a_shape_for_no_blob() -> None:
+    """A slip in a name is an error, and the near name is offered."""
+    with pytest.raises(PrototoolsError, match="no such blob; did you mean 'data'"):
+        inferred(INPUT + CONV, {"dta": (1, 3, 5, 6)})
+    assert inferred(INPUT + CONV.replace('top: "c"', 'top: "c" include { phase: TRAIN }'), {"c": (1, 7, 5, 6)})
+
+
 #: Nets of the old forms, and of several layers, that Caffe accepts or refuses as we do.
 WHOLE = [
     'input: "x" input_dim: 2 input_dim: 3 input_dim: 8 input_dim: 9 '

@@ -27,9 +27,9 @@ ESCAPE = (
     rb"\\(?:[abfnrtv\\'\"?0-7]|x[0-9a-fA-F]|u[0-9a-fA-F]{4}"
     rb"|U00[01][0-9a-fA-F]{5})"
 )
-DOUBLE_QUOTED = rb'"[^"\\\n\0]*(?:' + ESCAPE + rb'[^"\\\n\0]*)*"'
-SINGLE_QUOTED = rb"'[^'\\\n\0]*(?:" + ESCAPE + rb"[^'\\\n\0]*)*'"
-QUOTED = rb"(?:" + DOUBLE_QUOTED + rb"|" + SINGLE_QUOTED + rb")"
+DOUBLE_OPEN = rb'"[^"\\\n\0]*(?:' + ESCAPE + rb'[^"\\\n\0]*)*'
+SINGLE_OPEN = rb"'[^'\\\n\0]*(?:" + ESCAPE + rb"[^'\\\n\0]*)*"
+QUOTED = rb"(?:" + DOUBLE_OPEN + rb'"|' + SINGLE_OPEN + rb"')"
 STRING = QUOTED + rb"(?:" + BLANK + QUOTED + rb")*"
 
 SCALAR = (
@@ -69,5 +69,7 @@ NEXT_ELEMENT = re.compile(
 LEADING_BLANK = re.compile(BLANK)
 ONE_SCALAR = re.compile(SCALAR)
 ONE_QUOTED = re.compile(QUOTED)
+#: A string up to its last quote, or up to what it must not hold.
+BROKEN_STRING = re.compile(DOUBLE_OPEN + rb"|" + SINGLE_OPEN)
 ONE_NAME = re.compile(NAME)
 STRING_OR_COMMENT = re.compile(QUOTED + rb"|(#[^\n]*)")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from prototools.errors import ProtoTextError, ShapeError
-from prototools.net import FilteredNet, Layer, Source
+from prototools.errors import NetError, ProtoTextError, ShapeError
+from prototools.net import FilteredNet, Layer, Source, blob_names
 from prototools.shapes.blob import Answer, Missing, Shape, check_blob, count, require, same, same_shape, words
 from prototools.shapes.legacy import PADDING, V0Net
 from prototools.shapes.table import TABLE, Rule, check_counts, check_engine
@@ -26,12 +26,25 @@ def infer(
     `extra` answers for layer types that stock Caffe does not know; without an answer their tops are
     unknown, and so is what depends on them.
     What Caffe would refuse is an error in the result, with its place, and never an exception.
+    Raises `NetError` where `shapes` names a blob that the net does not have in any phase.
     """
+    _check_names(net, shapes or {})
     run = Inference(net, dict(shapes or {}), extra)
     run.headers()
     for layer in net.layers:
         run.layer(layer)
     return run
+
+
+def _check_names(net: FilteredNet, shapes: Mapping[str, Sequence[int]]) -> None:
+    known = {name for name, _ in net.net.inputs()}.union(blob_names(net.net.layers))
+    for name in shapes:
+        if name not in known:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise NetError(f"a shape is given for {name!r}, but the net has no such blob{hint}")
 
 
 class Inference:
