@@ -154,6 +154,12 @@ def _meets(state: NetState, rule: Message) -> bool:
     return not any(stage in state.stages for stage in rule.strings("not_stage"))
 
 
+def _ends(rule: Message) -> List[int]:
+    """The last level that meets a rule and the next one that does not, at both ends of its range."""
+    least, most = rule.integer("min_level"), rule.integer("max_level")
+    return [least, least - 1] * rule.has("min_level") + [most, most + 1] * rule.has("max_level")
+
+
 class Source(NamedTuple):
     """Where a bottom comes from: a layer's top, or an `input:` header where `layer` is None."""
 
@@ -187,20 +193,32 @@ class Net:
         return [(name, shapes[i] if i < len(shapes) else None) for i, name in enumerate(names)]
 
     def states(self) -> List[NetState]:
-        """Every state worth a look: both phases, plain and with each stage the rules name."""
-        stages, levels = {"": None}, {0: None}
+        """Every state worth a look: both phases, with what each rule names and with what just fails it.
+
+        Stages are tried one by one and as the rules join them, levels at the ends of their ranges.
+        """
+        stages: Dict[Tuple[str, ...], None] = {(): None}
+        levels: Dict[int, None] = {0: None}
         for layer in self.layers:
             for rule in layer.message.messages("include") + layer.message.messages("exclude"):
-                stages.update(dict.fromkeys(rule.strings("stage") + rule.strings("not_stage")))
-                levels.update(dict.fromkeys([rule.integer("min_level"), rule.integer("max_level")]))
+                wanted = rule.strings("stage")
+                stages.update(dict.fromkeys((stage,) for stage in wanted + rule.strings("not_stage")))
+                stages[tuple(wanted)] = None
+                levels.update(dict.fromkeys(_ends(rule)))
         return [
-            NetState(phase, level, (stage,) if stage else ())
-            for phase in ("TEST", "TRAIN") for stage in stages for level in levels
+            NetState(phase, level, joined)
+            for phase in ("TEST", "TRAIN") for joined in stages for level in levels
         ]
 
     def filtered(self, state: NetState = NetState()) -> FilteredNet:
-        """The net that Caffe would build in one state."""
-        return FilteredNet(self, state)
+        """The net that Caffe would build in one state.
+
+        Stages that the file gives itself (`state { stage: "deploy" }`) are added, as Caffe does;
+        its phase and level give way to those of `state` (net.cpp, Net's constructor from a file).
+        """
+        own = self.document.message("state").strings("stage")
+        stages = tuple(dict.fromkeys([*state.stages, *own]))
+        return FilteredNet(self, state._replace(stages=stages))
 
 
 class FilteredNet:
@@ -252,13 +270,9 @@ class FilteredNet:
 
     def outputs(self) -> List[str]:
         """The blobs that nobody reads, in alphabetical order as Caffe lists them."""
-        unread = [
-            blob
-            for layer in self.layers
-            for index, blob in enumerate(layer.tops)
-            if not self.consumers(layer, index)
-        ]
-        return sorted(dict.fromkeys(unread))
+        made = [(None, i, blob) for i, (blob, _) in enumerate(self.net.inputs())]
+        made += [(layer, i, blob) for layer in self.layers for i, blob in enumerate(layer.tops)]
+        return sorted({blob for layer, i, blob in made if not self.consumers(layer, i)})
 
     def __contains__(self, layer: Layer) -> bool:
         return id(layer) in self._sources

@@ -35,25 +35,8 @@ def _always(context: Context) -> bool:
 
 
 DIALECTS = (
-    Dialect(
-        name="darknet",
-        types=("UpsampleDarknet",),
-        speaks_for="synopsys-caffe",
-        claims=_always,
-        read=_reader(lambda context: positive(context.param("upsample_darknet_param"), "stride")),
-    ),
-    Dialect(
-        name="upsampling",
-        types=("Upsampling",),
-        speaks_for="five forks with upsampling_param",
-        claims=_always,
-        read=_reader(_scalefactor),
-    ),
-    Dialect(
-        name="upscale2d",
-        types=("Upscale2D",),
-        speaks_for="zjwzcnjsy/caffe",
-        claims=_always,
-        read=_reader(lambda context: 2),
-    ),
+    Dialect("darknet", ("UpsampleDarknet",), "synopsys-caffe",
+            _always, _reader(lambda context: positive(context.param("upsample_darknet_param"), "stride"))),
+    Dialect("upsampling", ("Upsampling",), "five forks with upsampling_param", _always, _reader(_scalefactor)),
+    Dialect("upscale2d", ("Upscale2D",), "zjwzcnjsy/caffe", _always, _reader(lambda context: 2)),
 )

@@ -93,18 +93,8 @@ def stretched(
 
 
 DIALECTS = (
-    Dialect(
-        name="pspnet",
-        types=("Interp", "INTERP"),
-        speaks_for="PSPNet, ICNet, DeepLab v1 and v2 and their descendants",
-        claims=_claims_one,
-        read=_read_one,
-    ),
-    Dialect(
-        name="lab",
-        types=("Interp", "INTERP", "InterpAdvance"),
-        speaks_for="LAB, SegStereo, CF-Caffe: a second bottom gives the size",
-        claims=_claims_reference,
-        read=_read_reference,
-    ),
+    Dialect("pspnet", ("Interp", "INTERP"), "PSPNet, ICNet, DeepLab v1 and v2 and their descendants",
+            _claims_one, _read_one),
+    Dialect("lab", ("Interp", "INTERP", "InterpAdvance"), "LAB, SegStereo, CF-Caffe: a second bottom gives the size",
+            _claims_reference, _read_reference),
 )

@@ -62,11 +62,5 @@ def _sampling(kind: str, factor: Fraction, other: Fraction, antialias: bool) -> 
 
 
 DIALECTS = (
-    Dialect(
-        name="flownet2",
-        types=("Resample",),
-        speaks_for="lmb-freiburg/flownet2, LiteFlowNet",
-        claims=lambda context: True,
-        read=_read,
-    ),
+    Dialect("flownet2", ("Resample",), "lmb-freiburg/flownet2, LiteFlowNet", lambda context: True, _read),
 )

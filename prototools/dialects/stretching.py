@@ -93,39 +93,10 @@ def _read_imresize(context: Context) -> Reading:
 
 
 DIALECTS = (
-    Dialect(
-        name="reference",
-        types=("BilinearInterpolation", "Interpolation"),
-        speaks_for="ctensmeyer/caffe, Sundrops/caffe-rgh",
-        claims=_always,
-        read=_read_reference,
-    ),
-    Dialect(
-        name="interpolate",
-        types=("BilinearInterpolate",),
-        speaks_for="inisis/caffe",
-        claims=_always,
-        read=_read_interpolate,
-    ),
-    Dialect(
-        name="deephi",
-        types=("DeephiResize",),
-        speaks_for="Xilinx DNNDK and Vitis",
-        claims=_always,
-        read=_read_deephi,
-    ),
-    Dialect(
-        name="upscale",
-        types=("Upscale",),
-        speaks_for="Face_Parsing_2016",
-        claims=_always,
-        read=_read_upscale,
-    ),
-    Dialect(
-        name="imresize",
-        types=("ImResize",),
-        speaks_for="CMU caffe_rtpose, on the GPU",
-        claims=_always,
-        read=_read_imresize,
-    ),
+    Dialect("reference", ("BilinearInterpolation", "Interpolation"), "ctensmeyer/caffe, Sundrops/caffe-rgh",
+            _always, _read_reference),
+    Dialect("interpolate", ("BilinearInterpolate",), "inisis/caffe", _always, _read_interpolate),
+    Dialect("deephi", ("DeephiResize",), "Xilinx DNNDK and Vitis", _always, _read_deephi),
+    Dialect("upscale", ("Upscale",), "Face_Parsing_2016", _always, _read_upscale),
+    Dialect("imresize", ("ImResize",), "CMU caffe_rtpose, on the GPU", _always, _read_imresize),
 )

@@ -95,25 +95,8 @@ def _unmerged_sizes(param: Message) -> Tuple[SizeRule, SizeRule]:
 
 
 DIALECTS = (
-    Dialect(
-        name="synopsys",
-        types=("ResizeBilinear",),
-        speaks_for="synopsys-caffe: TensorFlow's grids",
-        claims=_claims_synopsys,
-        read=_read_bilinear,
-    ),
-    Dialect(
-        name="synopsys",
-        types=("ResizeNearestNeighbor",),
-        speaks_for="synopsys-caffe: TensorFlow's grids",
-        claims=lambda context: True,
-        read=_read_neighbor,
-    ),
-    Dialect(
-        name="pull_6508",
-        types=("ResizeBilinear",),
-        speaks_for="BVLC pull request 6508",
-        claims=_claims_unmerged,
-        read=_read_unmerged,
-    ),
+    Dialect("synopsys", ("ResizeBilinear",), "synopsys-caffe: TensorFlow's grids", _claims_synopsys, _read_bilinear),
+    Dialect("synopsys", ("ResizeNearestNeighbor",), "synopsys-caffe: TensorFlow's grids",
+            lambda context: True, _read_neighbor),
+    Dialect("pull_6508", ("ResizeBilinear",), "BVLC pull request 6508", _claims_unmerged, _read_unmerged),
 )

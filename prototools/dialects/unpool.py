@@ -112,18 +112,6 @@ DIALECTS = (
         claims=_claims_segnet,
         read=_read_segnet,
     ),
-    Dialect(
-        name="fusenet",
-        types=("Unpooling", "UNPOOLING"),
-        speaks_for="tum-vision/fusenet",
-        claims=_claims_fusenet,
-        read=_read_fusenet,
-    ),
-    Dialect(
-        name="max_unpool",
-        types=("MaxUnPool",),
-        speaks_for="inisis/caffe",
-        claims=_two_with_mask,
-        read=_read_max_unpool,
-    ),
+    Dialect("fusenet", ("Unpooling", "UNPOOLING"), "tum-vision/fusenet", _claims_fusenet, _read_fusenet),
+    Dialect("max_unpool", ("MaxUnPool",), "inisis/caffe", _two_with_mask, _read_max_unpool),
 )

@@ -123,18 +123,8 @@ def _read_cambricon(context: Context) -> Reading:
 
 
 DIALECTS = (
-    Dialect(
-        name="deconvnet",
-        types=("UNPOOLING", "Unpooling"),
-        speaks_for="HyeonwooNoh/caffe (DeconvNet)",
-        claims=_claims_deconvnet,
-        read=_read_deconvnet,
-    ),
-    Dialect(
-        name="cambricon_unpooling",
-        types=("UnPooling",),
-        speaks_for="Cambricon: out_kernel_size, out_stride",
-        claims=_claims_cambricon,
-        read=_read_cambricon,
-    ),
+    Dialect("deconvnet", ("UNPOOLING", "Unpooling"), "HyeonwooNoh/caffe (DeconvNet)",
+            _claims_deconvnet, _read_deconvnet),
+    Dialect("cambricon_unpooling", ("UnPooling",), "Cambricon: out_kernel_size, out_stride",
+            _claims_cambricon, _read_cambricon),
 )

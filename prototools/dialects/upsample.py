@@ -192,46 +192,15 @@ def _only(context: Context, *fields: str) -> None:
 
 
 DIALECTS = (
-    Dialect(
-        name="yolo",
-        types=("Upsample", "UPSAMPLE"),
-        speaks_for="BVLC pull request 6384, MobileNet-YOLO, darknet conversions",
-        claims=_claims_yolo,
-        read=_read_yolo,
-    ),
-    Dialect(
-        name="ascend",
-        types=("Upsample", "UPSAMPLE"),
-        speaks_for="Huawei Ascend (ATC): stride is the factor, scale multiplies values",
-        claims=_claims_ascend,
-        read=_read_ascend,
-    ),
-    Dialect(
-        name="caffe_plus",
-        types=("Upsample", "UPSAMPLE"),
-        speaks_for="Wulingtian/yolov5_caffe: mode, height_scale, width_scale",
-        claims=_claims_mode,
-        read=_read_mode,
-    ),
-    Dialect(
-        name="cambricon",
-        types=("Upsample", "UPSAMPLE"),
-        speaks_for="Cambricon: nearestneighbor_mode",
-        claims=_claims_cambricon,
-        read=_read_cambricon,
-    ),
-    Dialect(
-        name="inisis",
-        types=("Upsample", "UPSAMPLE"),
-        speaks_for="inisis/caffe and brocolli: dims_num",
-        claims=_claims_inisis,
-        read=_read_inisis,
-    ),
-    Dialect(
-        name="caffemex",
-        types=("Upsample", "UPSAMPLE"),
-        speaks_for="CaffeMex_v2: zeros between rows; never guessed",
-        claims=lambda context: False,
-        read=_read_caffemex,
-    ),
+    Dialect("yolo", ("Upsample", "UPSAMPLE"), "BVLC pull request 6384, MobileNet-YOLO, darknet conversions",
+            _claims_yolo, _read_yolo),
+    Dialect("ascend", ("Upsample", "UPSAMPLE"), "Huawei Ascend (ATC): stride is the factor, scale multiplies values",
+            _claims_ascend, _read_ascend),
+    Dialect("caffe_plus", ("Upsample", "UPSAMPLE"), "Wulingtian/yolov5_caffe: mode, height_scale, width_scale",
+            _claims_mode, _read_mode),
+    Dialect("cambricon", ("Upsample", "UPSAMPLE"), "Cambricon: nearestneighbor_mode",
+            _claims_cambricon, _read_cambricon),
+    Dialect("inisis", ("Upsample", "UPSAMPLE"), "inisis/caffe and brocolli: dims_num", _claims_inisis, _read_inisis),
+    Dialect("caffemex", ("Upsample", "UPSAMPLE"), "CaffeMex_v2: zeros between rows; never guessed",
+            lambda context: False, _read_caffemex),
 )
