@@ -22,7 +22,7 @@ from prototools.prototext import parse
 from prototools.prototext.style import literal
 from prototools.prototext.values import string
 from prototools.reference import run as run_reference
-from prototools.reference.readings import check_dialect
+from prototools.reference.readings import checked_dialects
 from prototools.regions import Region, regions
 from prototools.shapes import Inference
 
@@ -111,7 +111,7 @@ def verify(
     engine: str = "reference",
     shapes: Optional[Mapping[str, Sequence[Optional[int]]]] = None,
     phase: str = "TEST",
-    dialect: Optional[str] = None,
+    dialect: Union[str, Sequence[str], None] = None,
     weights: Optional[str] = None,
     weights_after: Optional[str] = None,
     seed: int = 1,
@@ -129,10 +129,8 @@ def verify(
     are seeded noise, the same for both, and those of new layers are what their fillers write.
     Raises `VerifyError` where nothing at all could be compared, `EngineError` without the engine.
     """
-    if dialect is not None:
-        check_dialect(dialect)
     nets = [Net(parse(_bytes(text))).filtered(NetState(phase)) for text in (before, after)]
-    run = _Run(nets[0], nets[1], engines.get(engine), dict(shapes or {}), dialect, seed)
+    run = _Run(nets[0], nets[1], engines.get(engine), dict(shapes or {}), checked_dialects(dialect), seed)
     run.read_weights(weights, weights_after)
     return run.verdict()
 
@@ -160,10 +158,10 @@ class _Run:
     """One comparison of two nets."""
 
     def __init__(self, before: FilteredNet, after: FilteredNet, engine: engines.Engine,
-                 shapes: Dict[str, Sequence[Optional[int]]], dialect: Optional[str], seed: int):
+                 shapes: Dict[str, Sequence[Optional[int]]], dialects: Tuple[str, ...], seed: int):
         self.before, self.after, self.engine = before, after, engine
-        self.dialect, self.seed = dialect, seed
-        self.inference, self.made_up = shapes_of(before, shapes, dialect)
+        self.dialects, self.seed = dialects, seed
+        self.inference, self.made_up = shapes_of(before, shapes, dialects)
         self.given = {**shapes, **self.made_up}
         self.weights: Tuple[Blobs, Blobs] = ({}, {})
         self.found: Dict[Tuple[str, str], Comparison] = {}
@@ -192,7 +190,7 @@ class _Run:
 
     def _unlike_stock(self) -> List[str]:
         """What stock Caffe would not take, or would give another shape."""
-        after = infer_custom(self.after, self.given, self._wanted())
+        after = infer_custom(self.after, self.given, self.dialects)
         known = {error.message for error in self.inference.errors}
         refused = [f"stock Caffe refuses the second network: line {error.line}: {error.message}"
                    for error in after.errors if error.message not in known]
@@ -213,9 +211,6 @@ class _Run:
             if layer.type == "Deconvolution" and layer.name in old:
                 yield (f"{layer.name} keeps the name of the {old[layer.name]} that it replaces; a caffemodel that "
                        "lists that layer will not load until it is patched")
-
-    def _wanted(self) -> Sequence[str]:
-        return [self.dialect] if self.dialect else ()
 
     # ------------------------------------------------------------ getting ready
 
@@ -242,11 +237,11 @@ class _Run:
         wanted = [name for name in region.outputs if name in there]
         for turn in turns(list(shapes.values())):
             inputs = {name: patterns(shape, f"{name}/{self.seed}", turn) for name, shape in shapes.items()}
-            expected = run_reference(before, inputs, params[0], region.outputs, dialect=self.dialect)
+            expected = run_reference(before, inputs, params[0], region.outputs, dialect=self.dialects)
             if not all(np.isfinite(blob).all() for blob in expected.values()):
                 raise EngineError("the first network gives values that are no finite numbers")
             task = engines.Task(after.net.document.source(), inputs, params[1], wanted, self.after.state.phase,
-                                self.dialect)
+                                self.dialects)
             yield _Prepared(region, expected, task, tolerance)
 
     def _shape(self, blob: str, region: Region) -> Shape:
@@ -268,7 +263,7 @@ class _Run:
             return shapes
         fewer = {name: (2,) + shape[1:] for name, shape in shapes.items() if shape}
         for layers in (region.before, region.after):
-            found = infer_custom(_cut_out(layers, fewer, self.before.state), fewer, self._wanted())
+            found = infer_custom(_cut_out(layers, fewer, self.before.state), fewer, self.dialects)
             tops = [found.blobs.get(name) for name in region.outputs]
             if found.errors or any(top is None or top[:1] != (2,) for top in tops):
                 return shapes
@@ -276,7 +271,7 @@ class _Run:
 
     def _params(self, before: FilteredNet, after: FilteredNet, shapes: Mapping[str, Shape]) -> Tuple[Blobs, Blobs]:
         """Learned blobs by layer name, for both sides; the new layers' are left to their fillers."""
-        needed = [infer_custom(net, shapes, self._wanted()).params for net in (before, after)]
+        needed = [infer_custom(net, shapes, self.dialects).params for net in (before, after)]
         first = _from_file(before, self.weights[0], needed[0], EngineError)
         second = _from_file(after, self.weights[1], needed[1], _Unlike)
         for name, wanted in needed[0].items():

@@ -573,3 +573,13 @@ def test_missing_file(tmp_path: Path) -> None:
     """A sentence with the file's name."""
     result = CliRunner().invoke(main, ["verify", str(tmp_path / "no"), str(tmp_path / "none")])
     assert result.exit_code == 2 and "no" in result.output
+
+
+def test_several_dialects() -> None:
+    """Each family takes the one it knows, before and after."""
+    before = interp("zoom_factor: 2") + 'layer { name: "b" type: "Resize" bottom: "data" top: "b" ' \
+        "resize_param { height: 18 width: 14 } }\n"
+    chosen = ["xjtu", "happynear"]
+    verdict = verify(before, rewrite(before, dialect=chosen).text, dialect=chosen)
+    assert verdict.equal and len(verdict.comparisons) == 2
+    assert verify(before, rewrite(before, dialect=chosen).text, dialect=["pspnet", "happynear"]).differs

@@ -22,7 +22,8 @@ from prototools.net import Net, NetState
 @click.option("--weights-after", metavar="FILE", help="A caffemodel for AFTER.")
 @click.option("--shape", "shapes", multiple=True, metavar="BLOB=N,C,H,W",
               help="Give or override the shape of a blob. Repeatable.")
-@click.option("--dialect", metavar="NAME", help="Read ambiguous custom layers as this fork does.")
+@click.option("--dialect", metavar="NAME", multiple=True,
+              help="Read ambiguous custom layers as this fork does. Repeatable.")
 @click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), default="TEST", show_default=True,
               help="The phase that both nets are built for.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the inputs and of the made-up weights.")

@@ -34,7 +34,7 @@ class Task(NamedTuple):
     params: Mapping[str, Sequence[object]]
     outputs: Sequence[str]
     phase: str = "TEST"
-    dialect: Optional[str] = None
+    dialect: Sequence[str] = ()
 
 
 class Engine(NamedTuple):

@@ -25,20 +25,19 @@ SIZES = ((64, 96), (65, 97), (224, 224), (321, 321), (360, 480), (473, 473), (51
 # ---------------------------------------------------------------- shapes
 
 
-def shapes_of(net: FilteredNet, given: Given, dialect: Optional[str]) -> Tuple[Inference, Dict[str, Shape]]:
+def shapes_of(net: FilteredNet, given: Given, dialects: Sequence[str]) -> Tuple[Inference, Dict[str, Shape]]:
     """Every shape of a net, and the shapes that were made up for inputs that no file tells.
 
     Of the made-up sizes the first is taken at which the fewest layers refuse their bottoms.
     """
-    wanted = [dialect] if dialect else ()
-    best = infer_custom(net, given, wanted)
+    best = infer_custom(net, given, dialects)
     untold = {name: shape for name, shape in _roots(net, best).items() if shape is None or None in shape}
     made_up: Dict[str, Shape] = {}
     fewest = None
     channels = {name: _channels(net, name) for name in untold}
-    for size in _sizes(net, best, given, wanted) if untold else ():
+    for size in _sizes(net, best, given, dialects) if untold else ():
         guess = {name: _completed(shape, (channels[name], *size)) for name, shape in untold.items()}
-        found = infer_custom(net, {**given, **guess}, wanted)
+        found = infer_custom(net, {**given, **guess}, dialects)
         problems = len(found.errors) + sum(top != pooled for _, top, pooled in _masked(net, found))
         if fewest is None or problems < fewest:
             best, made_up, fewest = found, guess, problems

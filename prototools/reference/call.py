@@ -21,7 +21,7 @@ class Call(NamedTuple):
     layer: Layer
     bottoms: List[np.ndarray]
     params: List[np.ndarray]
-    dialect: Optional[str] = None
+    dialects: Tuple[str, ...] = ()
     phase: str = "TEST"
     float32_ratio: bool = False
     #: Whether bottom 1 is a pooling mask; None where the caller does not know.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Set
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Set, Union
 
 import numpy as np
 
@@ -11,11 +11,12 @@ from prototools.net import FilteredNet, Layer, blob_names
 from prototools.reference.call import Call, layer_error
 from prototools.reference.custom import CUSTOM
 from prototools.reference.parameters import parameters
-from prototools.reference.readings import check_dialect
+from prototools.reference.readings import checked_dialects
 from prototools.reference.stock import STOCK
 
 LAYERS = {**STOCK, **CUSTOM}
 Blobs = Dict[str, np.ndarray]
+Dialects = Union[str, Sequence[str], None]
 
 
 def forward_layer(
@@ -23,7 +24,7 @@ def forward_layer(
     bottoms: Sequence[np.ndarray],
     params: Sequence[np.ndarray] = (),
     *,
-    dialect: Optional[str] = None,
+    dialect: Dialects = None,
     phase: str = "TEST",
     float32_ratio: bool = False,
     bilinear: str = "new",
@@ -34,7 +35,8 @@ def forward_layer(
     layer: a layer of the Caffe view, current or V1 form.
     bottoms: one array a bottom. They are not changed; a top may be a view of one.
     params: the learned blobs in Caffe's order; none for those that Caffe's fillers would write.
-    dialect: which fork's meaning a custom layer has (see `readings`); None lets the file decide.
+    dialect: which fork's meaning a custom layer has (see `readings`), one name or several of which
+        each family takes the first it knows; None lets the file decide.
     float32_ratio: False computes source positions exactly, True in float32 as the forks do, which
         moves large maps by up to 1e-4. Only the align-corners layers know it.
     bilinear: which bilinear filler, "new" or "old" (see `fillers`), where it fills weights.
@@ -42,11 +44,9 @@ def forward_layer(
 
     Raises `EngineError` for a layer that cannot be run, with its name and type.
     """
-    if dialect is not None:
-        check_dialect(dialect)
     _check_runnable(layer)
     call = Call(
-        layer, _float64(bottoms), _float64(params), dialect, phase, float32_ratio, mask_below
+        layer, _float64(bottoms), _float64(params), checked_dialects(dialect), phase, float32_ratio, mask_below
     )
     try:
         if not params:
@@ -76,7 +76,7 @@ def run(
     params: Optional[Mapping[str, Sequence[np.ndarray]]] = None,
     outputs: Optional[Sequence[str]] = None,
     *,
-    dialect: Optional[str] = None,
+    dialect: Dialects = None,
     float32_ratio: bool = False,
     bilinear: str = "new",
 ) -> Blobs:
@@ -93,9 +93,7 @@ def run(
 
     Raises `EngineError` for a missing input, an unknown layer type and an unknown output.
     """
-    if dialect is not None:
-        check_dialect(dialect)
-    return _Runner(net, params or {}, outputs, dialect, float32_ratio, bilinear).run(inputs)
+    return _Runner(net, params or {}, outputs, checked_dialects(dialect), float32_ratio, bilinear).run(inputs)
 
 
 class _Runner:

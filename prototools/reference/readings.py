@@ -7,7 +7,7 @@ fields that are written decide, as far as they do.
 
 from __future__ import annotations
 
-from typing import Sequence
+from typing import Iterable, Sequence, Tuple, Union
 
 from prototools.errors import EngineError
 from prototools.prototext import Message
@@ -33,10 +33,18 @@ PLAIN = (
 DIALECTS = INTERP + UPSAMPLE + UNPOOLING + RESIZE + PLAIN
 
 
-def check_dialect(name: str) -> None:
-    """Raise `EngineError` unless some family of layers knows this dialect."""
-    if name not in DIALECTS:
-        raise EngineError(f"the dialect {name!r} is none of {', '.join(DIALECTS)}")
+def checked_dialects(given: Union[str, Iterable[str], None]) -> Tuple[str, ...]:
+    """The dialects as a tuple; raises `EngineError` for a name that no family of layers knows."""
+    names = (given,) if isinstance(given, str) else tuple(given or ())
+    for name in names:
+        if name not in DIALECTS:
+            raise EngineError(f"the dialect {name!r} is none of {', '.join(DIALECTS)}")
+    return names
+
+
+def _named(call: Call, family: Sequence[str]) -> str:
+    """The first dialect that was named and that this family knows."""
+    return next((name for name in call.dialects if name in family), "")
 
 
 def interp_reading(call: Call) -> str:
@@ -44,8 +52,9 @@ def interp_reading(call: Call) -> str:
 
     A second bottom without a named dialect is a size reference ("lab").
     """
-    if call.dialect in INTERP:
-        return call.dialect
+    named = _named(call, INTERP)
+    if named:
+        return named
     param = call.param("interp_param")
     if call.layer.type == "INTERP":
         return "deeplab_v1"
@@ -68,8 +77,9 @@ def upsample_reading(call: Call) -> str:
     Two bottoms without any field are Tiny-DSOD's (reference, data), unless the second is known to
     be a pooling mask. One bottom with `scale` or nothing is nearest ("yolo").
     """
-    if call.dialect in UPSAMPLE:
-        return call.dialect
+    named = _named(call, UPSAMPLE)
+    if named:
+        return named
     param, count = call.param("upsample_param"), len(call.bottoms)
     by_field = _upsample_fields(param, count)
     if by_field:
@@ -102,8 +112,9 @@ def _upsample_fields(param: Message, bottoms: int) -> str:
 
 def unpooling_reading(call: Call) -> str:
     """The dialect of an `Unpooling` or `UNPOOLING`, by the names of its fields."""
-    if call.dialect in UNPOOLING:
-        return call.dialect
+    named = _named(call, UNPOOLING)
+    if named:
+        return named
     param = call.param("unpooling_param")
     if written(param, "unpool_size", "unpool_h", "unpool_w", "kernel_size", "kernel_h", "unpool"):
         return "deconvnet"
@@ -116,8 +127,9 @@ def unpooling_reading(call: Call) -> str:
 
 def resize_reading(call: Call) -> str:
     """The dialect of a `Resize`; `height` and `width` alone fit several and are refused."""
-    if call.dialect in RESIZE:
-        return call.dialect
+    named = _named(call, RESIZE)
+    if named:
+        return named
     param = call.param("resize_param")
     if written(param, "function_type", "interp_mode"):
         raise call.error("function_type and interp_mode belong to forks that are not run here")
