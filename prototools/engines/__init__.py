@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Callable, Dict, List, Mapping, NamedTuple, Sequence
 
 from prototools.errors import EngineError
 from prototools.prototext.style import quoted
