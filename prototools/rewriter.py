@@ -269,7 +269,7 @@ def request_for(context: Context, reading: Reading, shapes: Inference) -> Reques
         raise Refused("its top must not be one of its bottoms")
     for blob, shape in zip(layer.bottoms, context.bottoms):
         if shape is not None and len(shape) != 4:
-            raise Refused(f"its bottoms must have 4 axes, but {blob} has {len(shape)}")
+            raise Refused(f"its bottoms must have 4 axes, but {blob} has {len(shape)}", blob)
     if isinstance(reading.computes, Unpool):
         return _unpool_request(context, reading.computes, shapes)
     bottom = reading.bottom
