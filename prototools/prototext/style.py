@@ -33,7 +33,7 @@ class Style(NamedTuple):
 def _indent(sample: bytes) -> bytes:
     """The smallest indent that is used for many lines; two spaces where there is none."""
     seen: Dict[bytes, int] = {}
-    for found in re.finditer(rb"^([ \t]+)[A-Za-z_]", sample, re.MULTILINE):
+    for found in re.finditer(rb"(?:\A|[\r\n])([ \t]+)[A-Za-z_]", sample):
         seen[found.group(1)] = seen.get(found.group(1), 0) + 1
     often = [indent for indent, count in seen.items() if count * 20 >= sum(seen.values())]
     return min(often, key=len) if often else b"  "
