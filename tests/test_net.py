@@ -10,7 +10,7 @@ import pytest
 from google.protobuf import text_format
 
 from prototools import schema
-from prototools.errors import PrototoolsError, ProtoTextError
+from prototools.errors import ProtoTextError, PrototoolsError
 from prototools.net import V1_NUMBERS, V1_TYPES, Layer, Net, NetState, blob_names
 from prototools.realcaffe import NetCase, NetResult, run_nets
 
@@ -309,6 +309,9 @@ def corpus(shared: Path) -> Dict[str, Net]:
     return found
 
 
+#: What the corpus holds, solver files and templates included.
+NETS, LAYERS = 322, 59_451
+
 TOKEN = re.compile(rb"""#[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[{}<>]|[A-Za-z_]\w*""")
 
 
@@ -327,7 +330,7 @@ def outermost(data: bytes) -> Iterator[bytes]:
 
 
 def test_corpus(corpus: Dict[str, Net]) -> None:
-    """Every net of the corpus has the layers that stand in its text, and can be seen in each of its states."""
+    """Every net of the corpus has the layers that stand in its text."""
     layers = 0
     for name, found in corpus.items():
         names = list(outermost(found.document.source()))
@@ -337,8 +340,6 @@ def test_corpus(corpus: Dict[str, Net]) -> None:
         layers += len(found.layers)
     assert (len(corpus), layers) == (NETS, LAYERS)
 
-
-NETS, LAYERS = 0, 0
 
 
 def test_states_of_the_corpus(corpus: Dict[str, Net]) -> None:
