@@ -29,11 +29,24 @@ class ProtoTextError(PrototoolsError):
         return f"{self.line}:{self.column}: {self.message}"
 
     def with_caret(self, path: Optional[str] = None) -> str:
-        """The message, the source line and a caret under the column, as one string of three lines."""
+        """The message, the source line and a caret under the column, as one string of three lines.
+
+        Control characters are shown as blanks, and of a long line the part around the column.
+        """
         prefix = f"{path}:" if path else ""
-        text = self.source_line.decode("utf-8", "replace").replace("\t", " ")
-        before = self.source_line[: self.column - 1].decode("utf-8", "replace")
+        place = self.column - 1
+        start = max(0, place - _AROUND)
+        before = _shown(self.source_line[start:place])
+        text = before + _shown(self.source_line[place : place + _AROUND])
         return f"{prefix}{self}\n    {text}\n    {' ' * len(before)}^"
+
+
+#: Bytes of the source line that are shown on each side of a caret.
+_AROUND = 80
+
+
+def _shown(data: bytes) -> str:
+    return "".join(char if char.isprintable() else " " for char in data.decode("utf-8", "replace"))
 
 
 class NetError(PrototoolsError):

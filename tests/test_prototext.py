@@ -887,3 +887,11 @@ def test_literals(value: Any) -> None:
     assert isinstance(node, Scalar) and text.isascii()
     found = readers[type(value)](node)
     assert found == value or found != found and value != value
+
+
+def test_caret_in_a_long_line() -> None:
+    """Of a long line the part around the place is shown, and control characters are blanks."""
+    error = refusal(b"a: 1 " * 100_000 + b"b: 1x \x1b[31m" + b" c: 1" * 100_000)
+    assert error is not None
+    _, line, caret = error.with_caret("net").split("\n")
+    assert len(line) < 200 and line[caret.index("^")] == "1" and "\x1b" not in line
