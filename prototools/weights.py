@@ -111,7 +111,7 @@ class Caffemodel:
     def __init__(self, path: str):
         self.path = path
         try:
-            self.file = open(path, "rb")
+            self.file = open(path, "rb", buffering=0)
         except OSError as error:
             raise WeightsError(f"{path}: cannot be read: {error.strerror}") from None
         self.size = os.fstat(self.file.fileno()).st_size
@@ -244,7 +244,7 @@ def patch(source: str, target: str, replaced: Mapping[str, Sequence[NewLayer]]) 
         if size > LIMIT:
             raise WeightsError(f"{target}: would have {size} bytes, more than the 2 GB that Caffe reads")
         with files.replacing(target) as out:
-            _copy(model.file, out.file, pieces)
+            _copy(model.file, out, pieces)
         return out.changed
 
 
@@ -252,35 +252,26 @@ def _encoded(layers: Iterable[NewLayer], form: Form) -> Iterator[bytes]:
     return (encode(layer, form) for layer in layers)
 
 
-#: Bytes asked for at a time.
-CHUNK = 1 << 27
+#: Bytes copied at a time; the system stores one lot while the next is copied.
+CHUNK = 1 << 22
 
 
-def _copy(source: IO[bytes], target: IO[bytes], pieces: Sequence[Any]) -> None:
+def _copy(source: IO[bytes], out: files.Replacement, pieces: Sequence[Any]) -> None:
     """Ranges of the source and new bytes, one behind the other."""
+    lot = memoryview(bytearray(CHUNK))
     for piece in pieces:
         if isinstance(piece, bytes):
-            target.write(piece)
+            out.write(piece)
             continue
         position, stop = piece
+        source.seek(position)
         while position < stop:
-            copied = _copy_some(source, target, position, min(CHUNK, stop - position))
+            copied = source.readinto(lot[: stop - position])
             if not copied:
                 raise WeightsError(f"{source.name}: became shorter while it was copied")
+            out.write(lot[:copied])
+            out.begin_to_store(copied)
             position += copied
-
-
-def _copy_some(source: IO[bytes], target: IO[bytes], position: int, size: int) -> int:
-    """Copy up to `size` bytes, inside the kernel where it can; the number of bytes copied."""
-    target.flush()
-    try:
-        return os.copy_file_range(source.fileno(), target.fileno(), size, position)
-    except (AttributeError, OSError):
-        # Not on this system, or not between these two files.
-        source.seek(position)
-        block = source.read(min(size, 1 << 22))
-        target.write(block)
-        return len(block)
 
 
 def blob(array: Any) -> Tuple[Sequence[int], bytes]:
