@@ -26,6 +26,7 @@ from prototools.rewriter import rewrite
 ROWS = [
     (512, 1, 60), (512, 3, 60), (512, 6, 60), (21, 60, 473), (19, 90, 713), (256, 30, 59), (512, 14, 27),
     (2048, 16, 31), (21, 65, 513), (3, 321, 241), (512, 45, 90), (19, 90, 712), (512, 14, 28),
+    (2048, 2, 4), (512, 7, 14), (256, 5, 10),
 ]
 
 #: Runs inside Caffe's own Python: each net's best time in milliseconds.

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
+from prototools.matrices import Matrix, Plane, Weights
 from prototools.prototext import Word
 from prototools.sampling import Row
 
@@ -22,25 +23,6 @@ class Local(str):
 
 #: The block's result, which takes over the name of the replaced layer's top.
 TOP = Local("top")
-
-
-class Matrix(NamedTuple):
-    """Weights that no filler writes: every output row as source rows and exact weights, of `columns`.
-
-    `shape` is that of Caffe's blob, outputs first.
-    """
-
-    rows: Tuple[Row, ...]
-    columns: int
-    shape: Tuple[int, ...]
-
-    def values(self) -> List[float]:
-        """The blob's values, row by row."""
-        dense = [0.0] * (len(self.rows) * self.columns)
-        for i, row in enumerate(self.rows):
-            for source, weight in row:
-                dense[i * self.columns + source] = float(weight)
-        return dense
 
 
 @dataclass(frozen=True)
@@ -59,7 +41,7 @@ class StockLayer:
     fields: Mapping[str, Any] = field(default_factory=dict)
     frozen: bool = False
     propagate_down: Optional[Tuple[bool, ...]] = None
-    matrix: Optional[Matrix] = None
+    matrix: Optional[Weights] = None
 
     @property
     def own(self) -> Mapping[str, Any]:
@@ -176,12 +158,29 @@ def columns_by_matrix(role: str, bottom: str, top: str, rows: Sequence[Row], col
     )
 
 
-def rows_by_matrix(role: str, bottom: str, top: str, rows: Sequence[Row], columns: int) -> StockLayer:
-    """A 1 x 1 Convolution whose channels are rows: (N C, H, 1, W) becomes (N C, H', 1, W)."""
+def rows_by_matrix(
+    role: str, bottom: str, top: str, rows: Sequence[Row], columns: int, groups: int = 1
+) -> StockLayer:
+    """A 1 x 1 Convolution whose channels are rows: (N C, H, 1, W) becomes (N C, H', 1, W).
+
+    H is `columns` times `groups`; an output row reads the rows of its own group.
+    """
     settings = {"num_output": len(rows), "bias_term": False, "kernel_size": 1}
-    matrix = Matrix(tuple(rows), columns, (len(rows), columns, 1, 1))
+    settings.update({"group": groups} if groups > 1 else {})
+    matrix = Matrix(tuple(rows), columns, (len(rows), columns, 1, 1), groups)
     return StockLayer(
         "Convolution", role, (bottom,), (top,), {"convolution_param": settings}, frozen=True, matrix=matrix
+    )
+
+
+def plane_by_matrix(
+    role: str, bottom: str, top: str, maps: Sequence[Sequence[Row]], sizes: Sequence[int]
+) -> StockLayer:
+    """InnerProduct over whole planes: (N, C, H, W) becomes (N, C, H' W')."""
+    plane = Plane(*(Matrix(tuple(rows), size, (len(rows), size)) for rows, size in zip(maps, sizes)))
+    settings = {"num_output": plane.shape[0], "bias_term": False, "axis": 2}
+    return StockLayer(
+        "InnerProduct", role, (bottom,), (top,), {"inner_product_param": settings}, frozen=True, matrix=plane
     )
 
 

@@ -10,16 +10,18 @@ from __future__ import annotations
 from typing import Dict, List, Mapping, NamedTuple, Tuple
 
 from prototools.blocks import HEIGHT, WIDTH, Block, StockLayer, setting, window
+from prototools.matrices import Matrix, Plane
 
 
 class Pace(NamedTuple):
-    """Nanoseconds for each multiply-add and for each value written."""
+    """Nanoseconds for each multiply-add, for each value written, and for each product of matrices."""
 
     multiply_add: float
     value: float
+    product: float = 0.0
 
 
-MATRIX, OTHER = Pace(0.022, 0.5), Pace(0.0, 0.6)
+MATRIX, OTHER = Pace(0.02, 0.42, 70.0), Pace(0.0, 0.6)
 PACE: Dict[str, Pace] = {
     "Convolution":   Pace(0.4, 1.0),
     "Deconvolution": Pace(0.4, 2.0),
@@ -64,6 +66,7 @@ def cost(block: Block, bottom: str, channels: int, sizes: Mapping[str, Size]) ->
         peak = max(peak, 4 * channels * (area + buffer))
         pace = PACE.get(layer.type, OTHER) if layer.matrix is None else MATRIX
         time += channels * (pace.multiply_add * done + pace.value * sum(h * w for h, w in outputs))
+        time += pace.product * _products(layer, channels)
     return Cost(adds, moved, peak, round(time))
 
 
@@ -84,6 +87,8 @@ def _lengths(layer: StockLayer, rows: int, axis: int) -> List[int]:
     if layer.type == "Slice" and layer.own["axis"] == axis + 2:
         points = [0, *layer.own["slice_point"], rows]
         return [b - a for a, b in zip(points, points[1:])]
+    if isinstance(layer.matrix, Plane):
+        return [len(layer.matrix.width.rows if axis == WIDTH else layer.matrix.height.rows)]
     if layer.matrix is not None:
         along = WIDTH if layer.type == "InnerProduct" else HEIGHT
         return [len(layer.matrix.rows) if axis == along else rows]
@@ -107,3 +112,10 @@ def _work(layer: StockLayer, inputs: List[Size], outputs: List[Size]) -> Tuple[i
     if layer.type == "Deconvolution":
         return kernel * area, kernel * area
     return kernel * sum(h * w for h, w in outputs), 0
+
+
+def _products(layer: StockLayer, channels: int) -> int:
+    """How many products of matrices a layer makes: a Convolution one for each image and group."""
+    if layer.type == "InnerProduct":
+        return 1
+    return channels * layer.matrix.groups if isinstance(layer.matrix, Matrix) else 0

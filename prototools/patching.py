@@ -10,7 +10,7 @@ from sys import byteorder
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from prototools import weights
-from prototools.blocks import Matrix
+from prototools.matrices import Weights
 from prototools.net import Layer, Net
 from prototools.rewriter import Result
 from prototools.tracing import bilinear_taps
@@ -38,7 +38,7 @@ def replaced_layers(result: Result) -> Dict[str, List[weights.NewLayer]]:
     return replaced
 
 
-def _entered(layer: Layer, matrix: Optional[Matrix]) -> weights.NewLayer:
+def _entered(layer: Layer, matrix: Optional[Weights]) -> weights.NewLayer:
     if matrix is None:
         return _filled(layer)
     return weights.NewLayer(layer.name, layer.type, [(matrix.shape, _floats(matrix.values()))])

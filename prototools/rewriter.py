@@ -10,12 +10,13 @@ from __future__ import annotations
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from prototools import dialects, lowerings
-from prototools.blocks import Block, Matrix
+from prototools.blocks import Block
 from prototools.cost import Cost
 from prototools.dialects import Context, Reading
 from prototools.dialects.shapes import infer_custom
 from prototools.lowerings import Choices, Lowered, Refused, Request, ResizeRequest, UnpoolRequest
 from prototools.lowerings.request import PoolOrigin, Rows
+from prototools.matrices import Weights
 from prototools.net import FilteredNet, Layer, Net, Source
 from prototools.placement import Placement, place
 from prototools.prototext import Document, parse
@@ -41,7 +42,7 @@ class Change(NamedTuple):
     newer_filler: bool
     notes: Tuple[str, ...]
     others: Tuple[Tuple[str, Cost, str], ...]
-    matrices: Mapping[str, Matrix]
+    matrices: Mapping[str, Weights]
 
 
 class Refusal(NamedTuple):
@@ -232,7 +233,7 @@ class _Run:
         return tuple(sorted({layer.type for layer in self.net.layers if layer.type not in ours}))
 
 
-def _matrices(placement: Placement, block: Block) -> Dict[str, Matrix]:
+def _matrices(placement: Placement, block: Block) -> Dict[str, Weights]:
     """The weights that no filler writes, by the names of the new layers."""
     names = placement.layer_names[-len(block.layers) :]
     return {name: layer.matrix for name, layer in zip(names, block.layers) if layer.matrix is not None}

@@ -10,7 +10,8 @@ from itertools import groupby
 from math import gcd
 from typing import Callable, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Tuple
 
-from prototools.blocks import HEIGHT, TOP, WIDTH, Block, Matrix, StockLayer, window
+from prototools.blocks import HEIGHT, TOP, WIDTH, Block, StockLayer, window
+from prototools.matrices import Matrix, Plane
 from prototools.sampling import Row
 
 
@@ -119,6 +120,8 @@ def _require_depthwise(layer: StockLayer) -> None:
 
 def _trace_convolution(layer: StockLayer, bottoms: List[Traced], axis: int) -> List[Traced]:
     if layer.matrix is not None:
+        if layer.own.get("group", 1) != layer.matrix.groups:
+            raise NotLinear(f"the weights are for {layer.matrix.groups} groups")
         return [_multiplied(layer.matrix, bottoms[0])] if axis == HEIGHT else bottoms
     _require_depthwise(layer)
     kernel, stride, pad = window(layer, axis)
@@ -184,15 +187,19 @@ def _trace_crop(layer: StockLayer, bottoms: List[Traced], axis: int) -> List[Tra
 
 
 def _trace_inner_product(layer: StockLayer, bottoms: List[Traced], axis: int) -> List[Traced]:
-    if layer.matrix is None or layer.own.get("axis", 1) != 3:
-        raise NotLinear("InnerProduct must go along the last axis, with known weights")
-    return [_multiplied(layer.matrix, bottoms[0])] if axis == WIDTH else bottoms
+    matrix, first = layer.matrix, layer.own.get("axis", 1)
+    if isinstance(matrix, Plane) and first == 2:
+        return [_multiplied(matrix.height if axis == HEIGHT else matrix.width, bottoms[0])]
+    if isinstance(matrix, Matrix) and first == 3:
+        return [_multiplied(matrix, bottoms[0])] if axis == WIDTH else bottoms
+    raise NotLinear("InnerProduct must go along the last axis or the last two, with known weights")
 
 
 def _multiplied(matrix: Matrix, source: Traced) -> Traced:
     """A matrix times rows, over one common denominator."""
-    if matrix.columns != len(source.rows) or any(not 0 <= i < matrix.columns for row in matrix.rows for i, _ in row):
-        raise NotLinear(f"the weights are for {matrix.columns} rows, but there are {len(source.rows)}")
+    reached = (i - matrix.first(number) for number, row in enumerate(matrix.rows) for i, _ in row)
+    if matrix.sources != len(source.rows) or any(not 0 <= i < matrix.columns for i in reached):
+        raise NotLinear(f"the weights are for {matrix.sources} rows, but there are {len(source.rows)}")
     denominator = lcm(weight.denominator for row in matrix.rows for _, weight in row)
     rows: List[Dict[int, int]] = []
     for row in matrix.rows:

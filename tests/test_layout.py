@@ -19,7 +19,7 @@ PACKAGE = PROJECT / "prototools"
 #: Every room of the package, from the ground up.
 FLOORS = (
     ("errors",),
-    ("prototext", "sampling", "resize", "schema", "files"),
+    ("prototext", "sampling", "matrices", "resize", "schema", "files"),
     ("blocks", "tracing", "cost", "net", "netspec", "reference", "realcaffe", "shapes", "weights"),
     ("lowerings", "dialects", "engines", "regions"),
     ("placement", "rewriter", "patching", "report", "check", "verify", "upsample", "corpus"),
@@ -29,7 +29,8 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 #: Rooms on one floor that may look into each other, because the order is plain.
 ALLOWED = {
-    ("resize", "sampling"), ("tracing", "blocks"), ("cost", "blocks"), ("reference", "net"), ("shapes", "net"),
+    ("matrices", "sampling"), ("resize", "sampling"), ("tracing", "blocks"), ("cost", "blocks"),
+    ("reference", "net"), ("shapes", "net"),
     ("dialects", "lowerings"), ("engines", "dialects"),
     ("rewriter", "placement"), ("report", "rewriter"), ("corpus", "rewriter"), ("patching", "rewriter"),
 }

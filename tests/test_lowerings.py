@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prototools.blocks import TOP, Block
-from prototools.lowerings import Choices, lower
+from prototools.lowerings import Choices, bands, lower, matrix, plane
 from prototools.lowerings.certificate import certify_resize, certify_unpool
 from prototools.lowerings.request import PoolOrigin, Refused, ResizeRequest, UnpoolRequest
 from prototools.resize import Axis, Given, Resize, Times, Unpool, Zoomed
@@ -343,17 +343,48 @@ def test_matrices_only_with_weights() -> None:
         lower(asked)
     with pytest.raises(Refused, match="needs weights"):
         lower(asked, Choices(lowering="matrix"))
-    lowered = lower(asked, WEIGHTS)
+    lowered = lower(asked, WEIGHTS._replace(lowering="matrix"))
     assert lowered.block.lowering == "matrix" and lowered.certificate.exact
     assert types(lowered.block) == "InnerProduct Reshape Convolution Reshape"
 
 
 def test_an_axis_that_stays_needs_no_matrix() -> None:
     """Columns alone are one InnerProduct, rows alone one Convolution."""
+    whole = WEIGHTS._replace(lowering="matrix")
     columns = Resize(Axis(HALF_PIXEL, Given(6)), Axis(HALF_PIXEL, Given(5)))
-    assert types(lower(request(columns, rows=(6, 7)), WEIGHTS).block) == "InnerProduct"
+    assert types(lower(request(columns, rows=(6, 7)), whole).block) == "InnerProduct"
     rows = Resize(Axis(HALF_PIXEL, Given(9)), Axis(HALF_PIXEL, Given(7)))
-    assert types(lower(request(rows, rows=(6, 7)), WEIGHTS).block) == "Reshape Convolution Reshape"
+    assert types(lower(request(rows, rows=(6, 7)), whole).block) == "Reshape Convolution Reshape"
+
+
+@pytest.mark.parametrize("sizes, lowering", [
+    (((1, 1), (60, 60)), "plane"), (((2, 2), (4, 4)), "plane"), (((4, 3), (2, 9)), "plane"),
+    (((6, 6), (60, 60)), "matrix"), (((14, 14), (27, 27)), "matrix"), (((40, 7), (6, 300)), "matrix"),
+    (((60, 60), (473, 473)), "bands"), (((321, 9), (241, 40)), "bands"), (((65, 33), (512, 257)), "bands"),
+], ids=str)
+def test_the_form_of_the_product(sizes, lowering: str) -> None:
+    """Tiny maps as one plane, high ones in bands, and whole matrices between; every form is exact."""
+    (rows, wanted), channels = sizes, 64
+    asked = request(Resize(*(Axis(HALF_PIXEL, Given(size)) for size in wanted)), rows=rows, channels=channels)
+    lowered = lower(asked, WEIGHTS._replace(prefer="speed"))
+    assert lowered.block.lowering == lowering and lowered.certificate.exact
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.tuples(*[st.integers(1, 40)] * 4), st.sampled_from([HALF_PIXEL, ALIGN_CORNERS, NEAREST, ASYMMETRIC]))
+def test_every_product_is_exact(sizes, sampling) -> None:
+    """Each form at any size, every block that is proposed and not only the one that is chosen."""
+    asked = request(Resize(*(Axis(sampling, Given(size)) for size in sizes[2:])), rows=sizes[:2])
+    for lowering in (matrix, plane, bands):
+        for block in lowering.propose(asked):
+            assert certify_resize(block, asked).exact, (lowering.NAME, types(block))
+
+
+def test_bands_leave_nothing_hanging() -> None:
+    """A block for a NetSpec, which has no place for a Silence, makes no blob that nobody reads."""
+    asked = request(Resize(*(Axis(NEAREST, Given(7)), Axis(NEAREST, Given(30)))), rows=(60, 30))
+    silent = [block for block in bands.propose(asked) if "Silence" in types(block)]
+    assert silent and not any("Silence" in types(block) for block in bands.propose(replace(asked, may_silence=False)))
 
 
 def test_preferences() -> None:
@@ -371,17 +402,33 @@ def test_preferences() -> None:
     assert works["memory"].peak_bytes == min(cost.peak_bytes for cost in works.values())
 
 
-@pytest.mark.parametrize("index", [0, 2], ids=["columns", "rows"])
-def test_matrix_certificate_catches(index: int) -> None:
-    """One weight off, and the block is not exact."""
-    asked = request(Resize(Axis(HALF_PIXEL, Given(13)), Axis(ASYMMETRIC, Given(5))), rows=(6, 7))
-    block = lower(asked, WEIGHTS).block
-    order = [layer for layer in block.layers if layer.matrix is not None]
-    spoilt = order[index // 2]
-    rows = list(spoilt.matrix.rows)
-    rows[1] = tuple((source, weight + Fraction(1, 1000)) for source, weight in rows[1])
-    layers = [replace(layer, matrix=layer.matrix._replace(rows=tuple(rows))) if layer is spoilt else layer
-              for layer in block.layers]
+def off(matrix, source=0, weight=Fraction(1, 1000)):
+    """A matrix with one source or one weight changed."""
+    (place, share), *rest = matrix.rows[1]
+    row = ((place + source, share + weight), *rest)
+    return matrix._replace(rows=(matrix.rows[0], row, *matrix.rows[2:]))
+
+
+COLUMNS, ROWS = "InnerProduct", "Convolution"
+
+
+@pytest.mark.parametrize("lowering, product, mistake", [
+    pytest.param("matrix", COLUMNS, off, id="columns of a matrix"),
+    pytest.param("matrix", ROWS, off, id="rows of a matrix"),
+    pytest.param("plane", COLUMNS, lambda plane: plane._replace(height=off(plane.height)), id="rows of a plane"),
+    pytest.param("plane", COLUMNS, lambda plane: plane._replace(width=off(plane.width)), id="columns of a plane"),
+    pytest.param("bands", COLUMNS, off, id="columns beside bands"),
+    pytest.param("bands", ROWS, off, id="rows of a band"),
+    pytest.param("bands", ROWS, lambda matrix: off(matrix, source=matrix.columns), id="a source of another band"),
+    pytest.param("bands", ROWS, lambda matrix: matrix._replace(groups=1), id="bands taken for one"),
+])
+def test_product_certificate_catches(lowering: str, product: str, mistake) -> None:
+    """One weight off, a source of another band, bands taken for one: the block is not exact."""
+    asked = request(Resize(Axis(HALF_PIXEL, Given(26)), Axis(ASYMMETRIC, Given(5))), rows=(12, 7))
+    block = lower(asked, WEIGHTS._replace(lowering=lowering)).block
+    assert certify_resize(block, asked).exact
+    spoilt = next(layer for layer in block.layers if layer.matrix is not None and layer.type == product)
+    layers = [replace(layer, matrix=mistake(layer.matrix)) if layer is spoilt else layer for layer in block.layers]
     assert not certify_resize(replace(block, layers=tuple(layers)), asked).exact
 
 

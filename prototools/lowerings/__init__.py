@@ -12,7 +12,21 @@ from typing import Iterator, List, NamedTuple, Optional, Tuple, Union
 from prototools.blocks import Block
 from prototools.cost import Cost
 from prototools.cost import cost as cost_of
-from prototools.lowerings import average, copy, edges, insert, matrix, nearest, padded, refine, subsample, unpool, zoom
+from prototools.lowerings import (
+    average,
+    bands,
+    copy,
+    edges,
+    insert,
+    matrix,
+    nearest,
+    padded,
+    plane,
+    refine,
+    subsample,
+    unpool,
+    zoom,
+)
 from prototools.lowerings.certificate import border_only, certify_resize, certify_unpool
 from prototools.lowerings.request import Refused, ResizeRequest, UnpoolRequest
 from prototools.resize import Certificate
@@ -28,11 +42,13 @@ TABLE = (
     edges,
     padded,
     matrix,
+    plane,
+    bands,
 )
 UNPOOL_TABLE = (unpool,)
 
 #: Those whose blocks work only with the weights in a caffemodel.
-WEIGHTED = (matrix.NAME,)
+WEIGHTED = (matrix.NAME, plane.NAME, bands.NAME)
 
 Request = Union[ResizeRequest, UnpoolRequest]
 

@@ -8,72 +8,37 @@ The weights stand in the caffemodel, so this form is proposed only where one is 
 
 from __future__ import annotations
 
-from typing import Iterator, List, Sequence
+from typing import Iterator, List
 
-from prototools.blocks import (
-    TOP,
-    Block,
-    Local,
-    StockLayer,
-    columns_by_matrix,
-    power,
-    reshape,
-    rows_by_matrix,
-)
-from prototools.lowerings.request import UNKNOWN_SIZE, Refused, ResizeRequest
-from prototools.sampling import Row
+from prototools.blocks import Block, Local, StockLayer, columns_by_matrix, reshape, rows_by_matrix
+from prototools.lowerings.products import Maps, chained, known_maps, stays, with_gain
+from prototools.lowerings.request import ResizeRequest
 
 NAME = "matrix"
 
 
 def propose(request: ResizeRequest) -> Iterator[Block]:
     """Columns first, and rows first."""
-    height, width = request.rows
-    if height is None or width is None:
-        raise Refused(f"{request.bottom}: {UNKNOWN_SIZE}", request.bottom)
-    if request.version < 2:
-        raise Refused("a V1 file has no Reshape layer; upgrade it first")
-    channels = request.need_channels()
-    maps = request.resize.height.map(height), request.resize.width.map(width)
-    for name, rows, size in zip(("height", "width"), maps, request.rows):
-        if any(not 0 <= source < size for row in rows for source, _ in row):
-            raise Refused(f"its {name} reads outside the image, where the fork's own layer reads anything")
+    maps, channels = known_maps(request), request.need_channels()
     for order in ("wh", "hw"):
-        layers = _layers(request, channels, maps, order)
+        layers = chained(request.bottom, with_gain(request, _steps(request, channels, maps, order)))
         if layers:
-            yield Block(NAME, tuple(layers))
+            yield Block(NAME, layers)
 
 
-def _layers(request: ResizeRequest, channels: int, maps: Sequence[List[Row]], order: str) -> List[StockLayer]:
-    """The steps in one order, each from a blob to the next, the last one to the top."""
-    rows, columns = request.rows
+def _steps(request: ResizeRequest, channels: int, maps: Maps, order: str) -> List[StockLayer]:
+    """The products in one order."""
+    (rows, columns), bottom = request.rows, request.bottom
     steps: List[StockLayer] = []
     for axis in order:
-        rest = Local(f"{axis}_done")
-        if axis == "w" and not _stays(maps[1], request.rows[1]):
-            steps.append(columns_by_matrix("columns", request.bottom, rest, maps[1], request.rows[1]))
+        done = Local(f"{axis}_done")
+        if axis == "w" and not stays(maps[1], request.rows[1]):
+            steps.append(columns_by_matrix("columns", bottom, done, maps[1], columns))
             columns = len(maps[1])
-        if axis == "h" and not _stays(maps[0], request.rows[0]):
+        if axis == "h" and not stays(maps[0], rows):
             steps += [
-                reshape("as_channels", request.bottom, Local("as_channels"), (-1, request.rows[0], 1, columns)),
-                rows_by_matrix("rows", request.bottom, Local("rows_done"), maps[0], request.rows[0]),
-                reshape("as_rows", request.bottom, rest, (-1, channels, len(maps[0]), columns)),
+                reshape("as_channels", bottom, Local("as_channels"), (-1, rows, 1, columns)),
+                rows_by_matrix("rows", bottom, Local("rows_done"), maps[0], rows),
+                reshape("as_rows", bottom, done, (-1, channels, len(maps[0]), columns)),
             ]
-    if request.resize.gain != 1:
-        steps.append(power("gain", request.bottom, Local("gained"), scale=request.resize.gain))
-    return _chained(request.bottom, steps)
-
-
-def _stays(rows: Sequence[Row], size: int) -> bool:
-    return len(rows) == size and all(row == ((i, 1),) for i, row in enumerate(rows))
-
-
-def _chained(bottom: str, steps: List[StockLayer]) -> List[StockLayer]:
-    """Each step reads what the one before it wrote."""
-    chained: List[StockLayer] = []
-    for step in steps:
-        chained.append(StockLayer(**{**step.__dict__, "bottoms": (bottom,)}))
-        bottom = step.tops[0]
-    if chained:
-        chained[-1] = StockLayer(**{**chained[-1].__dict__, "tops": (TOP,)})
-    return chained
+    return steps
