@@ -100,6 +100,15 @@ def half_pixel(i: int, rows: int, out: int) -> Row:
     return between(clamped((i + HALF) * rows / out - HALF, rows), rows)
 
 
+def half_pixel_fading(i: int, rows: int, out: int) -> Row:
+    """x = (i + 1/2) H / H' - 1/2, and what lies outside is zero, so both ends fade.
+
+    Caffe's own recipe for BilinearFiller, and skimage's rescale with mode="constant" and cval=0.
+    """
+    x = (i + HALF) * rows / out - HALF
+    return tuple((row, weight) for row, weight in between(x, rows) if 0 <= row < rows)
+
+
 def asymmetric(i: int, rows: int, out: int) -> Row:
     """First pixels on first pixels, borders repeated: x = i H / H' (TensorFlow 1's default)."""
     return between(clamped(Fraction(i * rows, out), rows), rows)
@@ -195,6 +204,7 @@ ALIGN_CORNERS = Sampling("align corners", align_corners)
 NEAREST = Sampling("nearest", floor)
 NEAREST_ALIGN_CORNERS = Sampling("nearest, align corners", round_align_corners)
 HALF_PIXEL = Sampling("half-pixel", half_pixel)
+HALF_PIXEL_FADING = Sampling("half-pixel, fading", half_pixel_fading)
 HALF_PIXEL_NEAREST = Sampling("nearest, half-pixel", half_pixel_floor)
 HALF_PIXEL_ONNX = Sampling("nearest, half-pixel less a half", half_pixel_onnx)
 ASYMMETRIC = Sampling("asymmetric", asymmetric)
