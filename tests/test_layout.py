@@ -22,7 +22,7 @@ FLOORS = (
     ("prototext", "sampling", "matrices", "resize", "schema", "files"),
     ("blocks", "tracing", "cost", "net", "netspec", "reference", "realcaffe", "shapes", "weights"),
     ("lowerings", "dialects", "engines", "regions"),
-    ("placement", "rewriter", "patching", "report", "check", "verify", "upsample", "corpus"),
+    ("placement", "rewriter", "patching", "report", "check", "verify", "upsample", "corpus", "comparison"),
     ("cli",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -33,6 +33,7 @@ ALLOWED = {
     ("reference", "net"), ("shapes", "net"),
     ("dialects", "lowerings"), ("engines", "dialects"),
     ("rewriter", "placement"), ("report", "rewriter"), ("corpus", "rewriter"), ("patching", "rewriter"),
+    ("comparison", "placement"), ("comparison", "upsample"),
 }
 
 

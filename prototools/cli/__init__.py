@@ -17,6 +17,7 @@ COMMANDS: Dict[str, str] = {
     "verify": "Run a network before and after, and compare the numbers.",
     "shapes": "Print every layer's output shape, parameters and multiply-adds.",
     "check": "Say what will go wrong when Caffe loads a net and its weights.",
+    "compare": "Compare Caffe's upsampling recipe with skimage's and PyTorch's, as the article does.",
     "rules": "List or explain the dialects and lowerings.",
     "caffe": "Set up and use real Caffe, without root and without a build.",
 }
