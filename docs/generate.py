@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple
 
 import prototools
-from prototools import dialects, engines, lowerings, patching, upsample
+from prototools import comparison, dialects, engines, lowerings, patching, upsample
 from prototools import verify as verification
+from prototools.comparison.table import markdown, text
 
 HERE = Path(__file__).resolve().parent
 NOTE = "<!-- Written by docs/generate.py from the docstrings; change those, then `make docs`. -->\n"
@@ -47,6 +48,7 @@ PUBLIC: List[Tuple[str, Any, List[str]]] = [
     ("prototools.upsample", upsample, [
         "bilinear", "nearest", "interp", "resize", "learnable", "unpool", "create_upsample_net"
     ]),
+    ("prototools.comparison", comparison, ["study", "measure", "Study", "Column", "Pair", "Block", "Distance"]),
     ("prototools.verify", verification, ["verify", "Verdict", "Comparison", "Difference"]),
     ("prototools.engines", engines, []),
 ]
@@ -74,7 +76,62 @@ def signature(name: str, thing: Any) -> str:
     return f"{name}{found.replace(parameters=plain, return_annotation=inspect.Signature.empty)}"
 
 
-PAGES = {"rules.md": rules, "python.md": python}
+COMPARE = """# Caffe's recipe, skimage and PyTorch
+<!-- Written by docs/generate.py from `prototools compare`: `make docs`. -->
+
+    prototools compare --factor 2 --shape 1,3,112,112
+
+upsamples random data with Caffe's bilinear Deconvolution, with `skimage.transform.rescale` and with both of
+PyTorch's `nn.Upsample`, and says where any two differ. `--engine caffe` runs the Deconvolution and our blocks on
+real Caffe, `--json` gives the numbers as data, `--plot FILE.png` draws the picture below.
+
+It needs none of the three: `pip install 'prototools[skimage]'` and `'prototools[torch]'` bring the libraries in, and
+where they are missing prototools' own exact maps give the same numbers, and the table says so.
+
+What comes out, for every factor:
+
+* **The recipe is skimage's rescale** with zeros outside (`mode="constant"`, `cval=0`), to the rounding of float32,
+  as long as skimage does not clip: its default, `clip=True`, lifts faded borders to the smallest value of the image.
+* **PyTorch with `align_corners=False` is the same inside**, and repeats the outermost row where the recipe fades into
+  zeros. The outer F // 2 rows and columns differ. `upsample.resize` builds the block that has PyTorch's borders.
+* **PyTorch with `align_corners=True` is another grid** and differs everywhere. For the sizes F H and F W our block
+  is two matrix products with weights; `upsample.interp` builds the zoom to F (H - 1) + 1 with a filler alone.
+
+## The article's case
+
+This is what `prototools compare --exact-maps` prints, which takes no library's word:
+
+```
+{article}
+```
+
+## Factors 2 to 8
+
+For a factor F the recipe is K = 2 F - F mod 2, S = F, P = ceil((F - 1) / 2), D = 1, and N rows become
+M = S (N - 1) + D (K - 1) + 1 - 2 P = F N. Each cell has the mean and the largest absolute difference on random data
+from 0 to 1, and where they differ. Our blocks are those for skimage and for both of PyTorch's.
+
+{table}
+
+## The picture
+
+![Four upsampled maps of a small image, and their differences from Caffe's recipe](compare.png)
+
+Drawn by `prototools compare --engine caffe --plot docs/compare.png`, with all three installed.
+"""
+
+#: One square blob and one with odd sides: (N, C, H, W).
+SHAPES = ((1, 2, 16, 16), (1, 2, 9, 14))
+
+
+def compare() -> str:
+    """What `prototools compare` says, for the article's case and for many factors."""
+    article = text(comparison.study(libraries=False))
+    studies = [comparison.study(factor, shape, libraries=False) for factor in range(2, 9) for shape in SHAPES]
+    return COMPARE.format(article=article, table="\n".join(markdown(studies)))
+
+
+PAGES = {"rules.md": rules, "python.md": python, "compare.md": compare}
 
 
 def pages() -> Dict[str, str]:
