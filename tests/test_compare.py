@@ -25,6 +25,9 @@ from prototools.net import Net
 
 PROJECT = Path(__file__).resolve().parents[1]
 
+#: The libraries warn of each other when they are imported.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch):
