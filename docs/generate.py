@@ -46,7 +46,8 @@ PUBLIC: List[Tuple[str, Any, List[str]]] = [
     ("prototools", prototools, ["parse", "rewrite", "NetSpec", "to_proto"]),
     ("prototools.patching", patching, ["patch_weights"]),
     ("prototools.upsample", upsample, [
-        "bilinear", "nearest", "interp", "resize", "learnable", "unpool", "create_upsample_net"
+        "bilinear", "nearest", "interp", "resize", "weights_of", "save_weights", "learnable", "unpool",
+        "create_upsample_net"
     ]),
     ("prototools.comparison", comparison, ["study", "measure", "Study", "Column", "Pair", "Block", "Distance"]),
     ("prototools.verify", verification, ["verify", "Verdict", "Comparison", "Difference"]),

@@ -16,14 +16,18 @@ import sys
 from fractions import Fraction
 from math import gcd
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from weakref import WeakKeyDictionary
 
+from prototools import files, interpolation
 from prototools.blocks import TOP, Block, StockLayer, deconvolution, pair
 from prototools.errors import PrototoolsError
 from prototools.lowerings import Choices, ResizeRequest, UnpoolRequest, lower
-from prototools.lowerings.request import PoolOrigin, Rows
+from prototools.lowerings.request import PoolOrigin, Refused, Rows
+from prototools.matrices import Weights
 from prototools.prototext import Word
 from prototools.resize import Axis, Given, Resize, SizeRule, Times, Unpool, Zoomed
-from prototools.sampling import ALIGN_CORNERS, HALF_PIXEL, NEAREST
+from prototools.sampling import ALIGN_CORNERS, NEAREST
+from prototools.weights import NewLayer, blob, encode
 
 Pair = Union[int, Sequence[int]]
 
@@ -114,38 +118,112 @@ def resize(
     channels: Optional[int] = None,
     *,
     size: Optional[Pair] = None,
-    scale: Optional[Pair] = None,
+    scale: Optional[Union[float, Sequence[float]]] = None,
     mode: str = "nearest",
     align_corners: bool = False,
     in_shape: Optional[Sequence[int]] = None,
+    weights: Optional[bool] = None,
 ) -> Any:
     """What `torch.nn.functional.interpolate` computes, in PyTorch's words.
 
-    Give `size` (H', W') or `scale` (whole factors); one number stands for both.
-    `mode` "nearest" repeats rows: out[i] = in[i H // H']. "bilinear" puts corners on corners with
-    `align_corners`, and else pixel centres on pixel centres with the borders repeated.
+    Give `size` (H', W') or `scale` (H' = floor(H scale)); one number stands for both axes.
+    `mode` is "nearest", "nearest-exact", "bilinear", "bicubic" (a = -3/4) or "area" (adaptive average
+    pooling). "bilinear" and "bicubic" put corners on corners with `align_corners`, and else pixel
+    centres on pixel centres with the borders repeated. The formulas are those of ATen's UpSample.h.
     Equal to PyTorch on the whole map, borders included, to the rounding of float32.
 
-    `in_shape` must be given for everything but a `scale` of "nearest". Bilinear at pixel centres needs
-    one whole factor for both axes (block B4); "bicubic" and "area", and other factors, need weights,
-    which a NetSpec has no place for: rewrite a net with `prototools rewrite --weights` for those.
-    Raises `UpsampleError` for arguments that do not fit, `Refused` where no block of fillers is exact.
+    Weights are needed for what no fillers do exactly: "bicubic"; "area" and "nearest-exact" with most
+    sizes; "nearest" and "bilinear" at pixel centres unless one whole factor enlarges both axes; a
+    fractional `scale`. The block then has layers whose numbers stand in a caffemodel, which
+    `save_weights` writes and `weights_of` gives as arrays. `weights=None` takes them only where they
+    are needed, True takes the fastest block whether it needs them or not, False never takes them.
+    `in_shape` must be given for everything but a whole `scale` of "nearest".
+    Raises `UpsampleError` for arguments that do not fit, `Refused` where no block is exact.
     """
-    if mode not in MODES:
-        raise UpsampleError(f"mode must be {' or '.join(MODES)}, but is {mode!r}; other modes need weights")
-    if align_corners and mode != "bilinear":
-        raise UpsampleError("align_corners goes with mode 'bilinear' only")
+    if mode not in interpolation.MODES:
+        raise UpsampleError(f"mode must be one of {', '.join(interpolation.MODES)}, but is {mode!r}")
+    if align_corners and mode not in interpolation.WITH_CORNERS:
+        raise UpsampleError(f"align_corners goes with mode {' or '.join(interpolation.WITH_CORNERS)}, not {mode!r}")
     if (size is None) == (scale is None):
         raise UpsampleError("either size or scale must be given")
-    sampling = ALIGN_CORNERS if align_corners else MODES[mode]
-    given = size is not None
-    rules = [Given(n) if given else Times(n) for n in _pair("size" if given else "scale", size if given else scale)]
-    axes = [Axis(sampling, rule) for rule in rules]
-    return _resized(bottom, Resize(*axes), channels, in_shape, Choices())
+    rows = _rows(in_shape)
+    scales = (None, None) if scale is None else _scales(scale, rows)
+    sizes = (None, None) if size is None else _pair("size", size)
+    if rows == (None, None) and (mode != "nearest" or size is not None):
+        raise UpsampleError(f"in_shape must be given, (N, C, H, W) or (H, W), for mode {mode!r} with these sizes")
+    axes = [interpolation.axis(mode, align_corners, *known) for known in zip(rows, sizes, scales)]
+    return _resized(bottom, Resize(*axes), channels, in_shape, *_wishes(weights))
 
 
-#: PyTorch's modes that fillers can do.
-MODES = {"nearest": NEAREST, "bilinear": HALF_PIXEL}
+def _scales(scale: Any, rows: Rows) -> Tuple[float, float]:
+    """The factors of height and width; a fraction must leave a row."""
+    factors = list(scale) if isinstance(scale, (list, tuple)) else [scale, scale]
+    numbers = all(isinstance(factor, (int, float)) and not isinstance(factor, bool) for factor in factors)
+    if len(factors) != 2 or not numbers or min(factors) <= 0 or max(factors) == float("inf"):
+        raise UpsampleError(f"scale must be a number above 0, or one for each of height and width, but is {scale!r}")
+    for factor, known in zip(factors, rows):
+        if known is None and factor != int(factor):
+            raise UpsampleError(f"in_shape must be given for a scale of {factor}")
+        if known is not None and int(known * factor) < 1:
+            raise UpsampleError(f"a scale of {factor} leaves nothing of {known} rows")
+    return float(factors[0]), float(factors[1])
+
+
+def _wishes(weights: Optional[bool]) -> Tuple[Choices, ...]:
+    """What is tried, in order: fillers, then weights."""
+    if weights is None:
+        return Choices(), Choices(weights=True, prefer="speed")
+    return (Choices(weights=True, prefer="speed") if weights else Choices(),)
+
+
+# ---------------------------------------------------------------- weights
+
+
+#: The numbers of the layers that no filler fills, for as long as the layers live.
+_WEIGHTS: "WeakKeyDictionary[Any, Weights]" = WeakKeyDictionary()
+
+
+def weights_of(net: Any) -> Dict[str, Any]:
+    """The blobs of a NetSpec's layers that no filler fills: a float32 array for each layer name.
+
+    `net` is a NetSpec, prototools' own or pycaffe's, after all its tops are named. With pycaffe:
+    `for name, array in upsample.weights_of(n).items(): net.params[name][0].data[...] = array`.
+    """
+    import numpy as np
+
+    named = zip(net.to_proto().layer, _functions(net))
+    held = [(layer.name, _WEIGHTS[function]) for layer, function in named if function in _WEIGHTS]
+    return {name: np.array(one.values(), np.float32).reshape(one.shape) for name, one in held}
+
+
+def save_weights(net: Any, path: str) -> None:
+    """Write the blobs of `weights_of` as a caffemodel, to be loaded beside the trained one.
+
+    Caffe fills a net from several files: `net.copy_from(trained)`, `net.copy_from(path)`, or
+    `caffe train --weights trained,path`.
+    Raises `UpsampleError` for a net that needs none, `FileError` where the file cannot be written.
+    """
+    types = {layer.name: layer.type for layer in net.to_proto().layer}
+    new = [NewLayer(name, types[name], [blob(array)]) for name, array in weights_of(net).items()]
+    if not new:
+        raise UpsampleError("no layer of this net needs weights: fillers do it all")
+    files.write(path, b"".join(map(encode, new)))
+
+
+def _functions(net: Any) -> List[Any]:
+    """The layers of a NetSpec in the order in which they are written: inputs before users."""
+    found: Dict[Any, None] = {}
+    waiting = [getattr(top, "fn", top) for top in reversed(list(net.tops.values()))]
+    while waiting:
+        function = waiting.pop()
+        unmade = [top.fn for top in function.inputs if top.fn not in found]
+        if function in found:
+            continue
+        if unmade:
+            waiting += [function, *reversed(unmade)]
+        else:
+            found[function] = None
+    return list(found)
 
 
 def learnable(bottom: Any, factor: int, channels: int, num_output: Optional[int] = None) -> Any:
@@ -263,13 +341,19 @@ def _channels(channels: Optional[int], in_shape: Optional[Sequence[int]]) -> int
 
 
 def _resized(
-    bottom: Any, resize: Resize, channels: Optional[int], in_shape, choices: Choices
+    bottom: Any, resize: Resize, channels: Optional[int], in_shape, *wishes: Choices
 ) -> Any:
-    rows = _rows(in_shape)
+    """The block for the first of the wishes that can be had."""
     request = ResizeRequest(
-        resize, "bottom", _channels(channels, in_shape), rows, may_silence=False
+        resize, "bottom", _channels(channels, in_shape), _rows(in_shape), may_silence=False
     )
-    return _build(lower(request, choices).block, {"bottom": bottom})
+    *first, last = wishes
+    for choices in first:
+        try:
+            return _build(lower(request, choices).block, {"bottom": bottom})
+        except Refused:
+            continue
+    return _build(lower(request, last).block, {"bottom": bottom})
 
 
 def _build(block: Block, bottoms: Dict[str, Any]) -> Any:
@@ -300,7 +384,10 @@ def _layer(home: Any, layer: StockLayer, bottoms: List[Any]) -> List[Any]:
     if layer.tops == layer.bottoms:
         settings["in_place"] = True
     made = getattr(home.layers, layer.type)(*bottoms, ntop=len(layer.tops), **settings)
-    return list(made) if isinstance(made, tuple) else [made]
+    tops = list(made) if isinstance(made, tuple) else [made]
+    if layer.matrix is not None:
+        _WEIGHTS[tops[0].fn] = layer.matrix
+    return tops
 
 
 def _plain(home: Any, type_name: str, value: Any) -> Any:

@@ -20,9 +20,9 @@ PACKAGE = PROJECT / "prototools"
 FLOORS = (
     ("errors",),
     ("prototext", "sampling", "matrices", "resize", "schema", "files"),
-    ("blocks", "tracing", "cost", "net", "netspec", "reference", "realcaffe", "shapes", "weights"),
+    ("blocks", "interpolation", "tracing", "cost", "net", "netspec", "reference", "realcaffe", "shapes", "weights"),
     ("lowerings", "dialects", "engines", "regions"),
-    ("placement", "rewriter", "patching", "report", "check", "verify", "upsample", "corpus", "comparison"),
+    ("placement", "rewriter", "patching", "report", "check", "verify", "upsample", "torch", "corpus", "comparison"),
     ("cli",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
