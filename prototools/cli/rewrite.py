@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any, List, Optional, Tuple
 
 import click
 
 from prototools import files
+from prototools.cli.delivery import Delivery, deliver, delivery_options, one_way_out, weights_both
 from prototools.cli.verdict import DONE, FOUND, each, many, say, shape_option
 from prototools.rewriter import Result, rewrite
 
 
 @click.command()
 @click.argument("nets", nargs=-1, required=True, metavar="NET...")
-@click.option("-o", "--output", metavar="OUT", help="Write the result to this file.")
-@click.option("--in-place", is_flag=True, help="Write the result over NET.")
-@click.option("--diff", is_flag=True, help="Print a diff and write nothing; 1 if there is one.")
-@click.option("--check", is_flag=True, help="Write nothing; 1 if something would change.")
+@delivery_options
 @click.option("--weights", metavar="IN", help="The caffemodel of NET; every new layer is entered in it, filled.")
 @click.option("--weights-out", metavar="OUT", help="Write the patched caffemodel to this file.")
 @click.option("--shape", "shapes", multiple=True, metavar="BLOB=N,C,H,W",
@@ -43,8 +40,8 @@ def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: 
     Without an output option the text goes to standard output; NET may be - for standard input.
     A refused layer means exit 1 and nothing written, unless --partial.
     """
-    _one_way_out(nets, output, in_place, diff, check)
-    _weights_both(nets, weights, weights_out, diff or check)
+    way = one_way_out(nets, output, in_place, diff, check)
+    weights_both(nets, weights, weights_out, way)
     given = shape_option(shapes)
     reports: List[dict] = []
 
@@ -56,7 +53,7 @@ def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: 
         _comment(path, result, quiet, bool(weights))
         if weights and (partial or not result.refusals):
             _patch(result, weights, weights_out)
-        return _deliver(path, data, result, (output, in_place, diff, check, partial))
+        return _deliver(path, data, result, way, partial)
 
     try:
         each(nets, job)
@@ -65,28 +62,6 @@ def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: 
             from prototools.report import as_json
 
             files.write(report, as_json(reports))
-
-
-def _one_way_out(nets: Tuple[str, ...], output, in_place: bool, diff: bool, check: bool) -> None:
-    """At most one of the options that say where the result goes."""
-    chosen = [name for name, on in (("-o", output), ("--in-place", in_place), ("--diff", diff),
-                                    ("--check", check)) if on]
-    if len(chosen) > 1:
-        raise click.UsageError(f"{' and '.join(chosen)} cannot be used together")
-    if output and len(nets) > 1:
-        raise click.UsageError("-o takes one NET; use --in-place, or call once for each file")
-    if in_place and "-" in nets:
-        raise click.UsageError("--in-place needs a file, not standard input")
-
-
-def _weights_both(nets: Tuple[str, ...], weights, weights_out, nothing_written: bool) -> None:
-    """Weights come in and go out, for one net, and only where that net is written too."""
-    if bool(weights) != bool(weights_out):
-        raise click.UsageError("--weights and --weights-out must be given together")
-    if weights and len(nets) > 1:
-        raise click.UsageError("--weights takes one NET; call once for each file")
-    if weights and nothing_written:
-        raise click.UsageError("--weights cannot be used with --diff or --check, which write nothing")
 
 
 def _patch(result: Result, weights: str, weights_out: str) -> None:
@@ -131,37 +106,10 @@ def _comment(path: str, result: Result, quiet: bool, weighed: bool) -> None:
         say(f"{path}:{refusal}")
 
 
-def _deliver(path: str, data: bytes, result: Result, options) -> int:
+def _deliver(path: str, data: bytes, result: Result, way: Delivery, partial: bool) -> int:
     """Put the result where the user wants it; the verdict of this file."""
-    output, in_place, diff, check, partial = options
-    changed = result.text != data
-    verdict = FOUND if result.refusals else DONE
-    if diff:
-        _print(_diff(path, data, result.text))
-        return FOUND if changed else verdict
-    if check:
-        return FOUND if changed else verdict
-    if result.refusals and not partial:
+    if result.refusals and not partial and not way.writes_nothing:
         say(f"{path}: nothing written, because {len(result.refusals)} of "
             f"{len(result.refusals) + len(result.changes)} layers were refused (see --partial)")
         return FOUND
-    if output or in_place:
-        files.write(output or path, result.text)
-    else:
-        _print(result.text)
-    return verdict
-
-
-def _print(data: bytes) -> None:
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
-
-
-def _diff(path: str, before: bytes, after: bytes) -> bytes:
-    import difflib
-
-    lines = [text.decode("utf-8", "surrogateescape").splitlines(True) for text in (before, after)]
-    diff = difflib.unified_diff(*lines, path, path)
-    text = "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
-                   for line in diff)
-    return text.encode("utf-8", "surrogateescape")
+    return max(FOUND if result.refusals else DONE, deliver(path, data, result.text, way))
