@@ -1,7 +1,8 @@
 """Generate and rewrite Caffe networks.
 
-`rewrite` replaces a fork's resize layers by stock layers with the same numbers, `parse` gives the
-lossless tree of a prototxt, and `NetSpec`, `layers`, `params` and `upsample` build networks.
+`rewrite` replaces a fork's resize layers by stock layers with the same numbers, `upgrade` brings nets
+and solvers of old forms to the current one, `parse` gives the lossless tree of a prototxt, and
+`NetSpec`, `layers`, `params` and `upsample` build networks.
 Names are loaded when they are first used, so that a rewrite imports no protobuf and no numpy.
 """
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from prototools.netspec import NetSpec, layers, params, to_proto
     from prototools.prototext import parse
     from prototools.rewriter import rewrite
+    from prototools.upgrading import upgrade
 
 __version__ = "0.1.0"
 
@@ -25,10 +27,11 @@ _HOMES = {
     "to_proto": "prototools.netspec",
     "parse": "prototools.prototext",
     "rewrite": "prototools.rewriter",
+    "upgrade": "prototools.upgrading",
     "upsample": "prototools",
 }
 
-__all__ = ["NetSpec", "layers", "params", "parse", "rewrite", "to_proto", "upsample"]
+__all__ = ["NetSpec", "layers", "params", "parse", "rewrite", "to_proto", "upgrade", "upsample"]
 
 
 def __getattr__(name: str) -> Any:

@@ -19,10 +19,13 @@ PACKAGE = PROJECT / "prototools"
 #: Every room of the package, from the ground up.
 FLOORS = (
     ("errors",),
-    ("prototext", "sampling", "matrices", "resize", "schema", "files"),
+    ("prototext", "sampling", "matrices", "resize", "schema", "files", "legacy"),
     ("blocks", "interpolation", "tracing", "cost", "net", "netspec", "reference", "realcaffe", "shapes", "weights"),
     ("lowerings", "dialects", "engines", "regions"),
-    ("placement", "rewriter", "patching", "report", "check", "verify", "upsample", "torch", "corpus", "comparison"),
+    (
+        "placement", "rewriter", "patching", "report", "check", "verify", "upgrading", "upsample", "torch",
+        "corpus", "comparison",
+    ),
     ("cli",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

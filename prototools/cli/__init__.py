@@ -14,6 +14,7 @@ import click
 #: The commands, in the order that `prototools --help` lists them, with their short help.
 COMMANDS: Dict[str, str] = {
     "rewrite": "Replace custom resize layers by stock layers with the same numbers.",
+    "upgrade": "Bring nets, weights and solvers of old forms to the current one.",
     "verify": "Run a network before and after, and compare the numbers.",
     "shapes": "Print every layer's output shape, parameters and multiply-adds.",
     "check": "Say what will go wrong when Caffe loads a net and its weights.",

@@ -6,57 +6,11 @@ the message of their layer's type, and a `padding` layer becomes the pad of the 
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import List, Optional
 
+from prototools.legacy import PADDING, V0_FIELDS, V0_MESSAGES, V0_TYPES
 from prototools.net import FilteredNet, Layer, Source
 from prototools.prototext import Message, parse
-
-PADDING = "padding"
-
-#: V0's type names beside V1's (upgrade_proto.cpp, UpgradeV0LayerType).
-TYPES: Dict[str, str] = {
-    "accuracy": "ACCURACY", "bnll": "BNLL", "concat": "CONCAT", "conv": "CONVOLUTION", "data": "DATA",
-    "dropout": "DROPOUT", "euclidean_loss": "EUCLIDEAN_LOSS", "flatten": "FLATTEN", "hdf5_data": "HDF5_DATA",
-    "hdf5_output": "HDF5_OUTPUT", "im2col": "IM2COL", "images": "IMAGE_DATA", "infogain_loss": "INFOGAIN_LOSS",
-    "innerproduct": "INNER_PRODUCT", "lrn": "LRN", "multinomial_logistic_loss": "MULTINOMIAL_LOGISTIC_LOSS",
-    "pool": "POOLING", "relu": "RELU", "sigmoid": "SIGMOID", "softmax": "SOFTMAX",
-    "softmax_loss": "SOFTMAX_LOSS", "split": "SPLIT", "tanh": "TANH", "window_data": "WINDOW_DATA",
-}
-
-#: V0's type beside the message that its parameters move to.
-MESSAGES: Dict[str, str] = {
-    "concat": "concat_param", "conv": "convolution_param", "data": "data_param", "dropout": "dropout_param",
-    "hdf5_data": "hdf5_data_param", "images": "image_data_param", "infogain_loss": "infogain_loss_param",
-    "innerproduct": "inner_product_param", "lrn": "lrn_param", "pool": "pooling_param",
-    "window_data": "window_data_param",
-}
-
-
-class Field(NamedTuple):
-    """A parameter of V0: its current name, and the types that take it."""
-
-    name: str
-    types: Tuple[str, ...]
-
-
-FIELDS: Dict[str, Field] = {
-    "num_output":     Field("num_output",    ("conv", "innerproduct")),
-    "biasterm":       Field("bias_term",     ("conv", "innerproduct")),
-    "weight_filler":  Field("weight_filler", ("conv", "innerproduct")),
-    "bias_filler":    Field("bias_filler",   ("conv", "innerproduct")),
-    "pad":            Field("pad",           ("conv", "pool")),
-    "kernelsize":     Field("kernel_size",   ("conv", "pool")),
-    "stride":         Field("stride",        ("conv", "pool")),
-    "group":          Field("group",         ("conv",)),
-    "pool":           Field("pool",          ("pool",)),
-    "dropout_ratio":  Field("dropout_ratio", ("dropout",)),
-    "local_size":     Field("local_size",    ("lrn",)),
-    "source":         Field("source",        ("data", "hdf5_data", "images", "window_data", "infogain_loss")),
-    "batchsize":      Field("batch_size",    ("data", "hdf5_data", "images", "window_data")),
-    "new_height":     Field("new_height",    ("images",)),
-    "new_width":      Field("new_width",     ("images",)),
-    "concat_dim":     Field("concat_dim",    ("concat",)),
-}
 
 
 class V0Net:
@@ -83,7 +37,7 @@ class V0Net:
     def _modern(self, layer: Layer) -> Layer:
         """A V1 layer with this V0 layer's name, wires and parameters."""
         own = layer.parameters
-        kind = TYPES.get(layer.type)
+        kind = V0_TYPES.get(layer.type)
         modern = Layer(parse(b"layers { " + self._parameters(layer, own) + b" }").messages("layers")[0])
         modern.name, modern.bottoms, modern.tops = layer.name, layer.bottoms, layer.tops
         modern.type = Layer(parse(f"layers {{ type: {kind} }}".encode()).messages("layers")[0]).type \
@@ -91,14 +45,14 @@ class V0Net:
         return modern
 
     def _parameters(self, layer: Layer, own: Message) -> bytes:
-        fields = [_copied(own, name, field.name) for name, field in FIELDS.items() if layer.type in field.types]
+        fields = [_copied(own, name, field.name) for name, field in V0_FIELDS.items() if layer.type in field.types]
         for source in self._net.sources(layer):
             if source is not None and source.layer is not None and self._pads(source.layer):
                 pads = [_copied(source.layer.parameters, "pad", "pad")]
                 fields = [field for field in fields if not field.startswith(b"pad:")] + pads
         lists = [_copied(own, name, name) for name in ("blobs_lr", "weight_decay")]
         crop = _copied(own, "cropsize", "crop_size")
-        inside = MESSAGES.get(layer.type, "unused_param").encode()
+        inside = V0_MESSAGES.get(layer.type, "unused_param").encode()
         return b"%s { %s } transform_param { %s } %s hdf5_output_param { %s }" % (
             inside, b" ".join(fields), crop, b" ".join(lists),
             _body(own.message("hdf5_output_param")),
