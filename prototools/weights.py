@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from typing import IO, Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import IO, Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from prototools import files
 from prototools.errors import PrototoolsError
@@ -72,15 +72,15 @@ def spans(data: Any, start: int, stop: int) -> Iterator[Span]:
     position = start
     while position < stop:
         begin = position
-        key, position = _varint(data, position, stop)
+        key, position = decode_varint(data, position, stop)
         number, kind = key >> 3, key & 7
         value: Optional[int] = None
         if kind == VARINT:
             first = position
-            value, position = _varint(data, position, stop)
+            value, position = decode_varint(data, position, stop)
             length, position = position - first, first
         elif kind == BYTES:
-            length, position = _varint(data, position, stop)
+            length, position = decode_varint(data, position, stop)
         else:
             length = {FIXED64: 8, FIXED32: 4}.get(kind, -1)
         if not number or length < 0 or position + length > stop:
@@ -89,7 +89,8 @@ def spans(data: Any, start: int, stop: int) -> Iterator[Span]:
         position += length
 
 
-def _varint(data: Any, position: int, stop: int) -> Tuple[int, int]:
+def decode_varint(data: Any, position: int, stop: int) -> Tuple[int, int]:
+    """The number that begins at a byte, and the byte behind it; raises ValueError where it is broken."""
     value = shift = 0
     while position < stop and shift < 70:
         byte = data[position]
@@ -101,11 +102,11 @@ def _varint(data: Any, position: int, stop: int) -> Tuple[int, int]:
     raise ValueError(f"the number at byte {position} is broken, or the file ends inside it")
 
 
-class Caffemodel:
-    """A caffemodel in a memory map: its entries, in the order of the file.
+class BinaryNet:
+    """A binary net in a memory map, `data`, none of it read yet.
 
-    Use it in a `with` block. Raises `WeightsError` for a file that is truncated, corrupt, HDF5,
-    empty, or larger than Caffe reads (2 GB).
+    Use it in a `with` block. Raises `WeightsError` for a file that is HDF5, empty, or larger than
+    Caffe reads (2 GB).
     """
 
     def __init__(self, path: str):
@@ -118,12 +119,11 @@ class Caffemodel:
         try:
             self._check_size()
             self.data = mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_READ)
-            self.entries = self._entries()
         except BaseException:
             self.file.close()
             raise
 
-    def __enter__(self) -> Caffemodel:
+    def __enter__(self) -> Any:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -138,6 +138,21 @@ class Caffemodel:
             raise WeightsError(f"{self.path}: must be a binary caffemodel, but is empty")
         if self.size > LIMIT:
             raise WeightsError(f"{self.path}: must have at most 2 GB, as Caffe reads no more; it has {self.size} bytes")
+
+
+class Caffemodel(BinaryNet):
+    """A caffemodel in a memory map: its entries, in the order of the file.
+
+    Raises `WeightsError` as `BinaryNet` does, and for a file that is truncated or corrupt.
+    """
+
+    def __init__(self, path: str):
+        super().__init__(path)
+        try:
+            self.entries = self._entries()
+        except BaseException:
+            self.__exit__()
+            raise
 
     def _entries(self) -> List[Entry]:
         try:
@@ -194,7 +209,7 @@ def _dims(data: Any, field: Span) -> Tuple[int, ...]:
         elif inner.number == 1:
             position = inner.start
             while position < inner.stop:
-                dim, position = _varint(data, position, inner.stop)
+                dim, position = decode_varint(data, position, inner.stop)
                 dims.append(dim)
     return tuple(dims)
 
@@ -240,12 +255,29 @@ def patch(source: str, target: str, replaced: Mapping[str, Sequence[NewLayer]]) 
                 pieces += [(position, entry.span.begin), *_encoded(left.pop(entry.name, ()), form)]
                 position = entry.span.stop
         pieces += [(position, model.size), *(piece for layers in left.values() for piece in _encoded(layers, form))]
-        size = sum(len(piece) if isinstance(piece, bytes) else piece[1] - piece[0] for piece in pieces)
-        if size > LIMIT:
-            raise WeightsError(f"{target}: would have {size} bytes, more than the 2 GB that Caffe reads")
-        with files.replacing(target) as out:
-            _copy(model.file, out, pieces)
-        return out.changed
+        return write(model, target, pieces)
+
+
+#: A range of the old file, or new bytes.
+Piece = Union[Tuple[int, int], bytes]
+
+
+def write(source: BinaryNet, target: str, pieces: Sequence[Piece]) -> bool:
+    """Write a file of ranges of an old one and new bytes, whole or not at all; true where it changed.
+
+    Raises `WeightsError` where it would be larger than Caffe reads.
+    """
+    size = sum(map(size_of, pieces))
+    if size > LIMIT:
+        raise WeightsError(f"{target}: would have {size} bytes, more than the 2 GB that Caffe reads")
+    with files.replacing(target) as out:
+        _copy(source.file, out, pieces)
+    return out.changed
+
+
+def size_of(piece: Piece) -> int:
+    """A piece's number of bytes."""
+    return len(piece) if isinstance(piece, bytes) else piece[1] - piece[0]
 
 
 def _encoded(layers: Iterable[NewLayer], form: Form) -> Iterator[bytes]:
@@ -256,7 +288,7 @@ def _encoded(layers: Iterable[NewLayer], form: Form) -> Iterator[bytes]:
 CHUNK = 1 << 22
 
 
-def _copy(source: IO[bytes], out: files.Replacement, pieces: Sequence[Any]) -> None:
+def _copy(source: IO[bytes], out: files.Replacement, pieces: Sequence[Piece]) -> None:
     """Ranges of the source and new bytes, one behind the other."""
     lot = memoryview(bytearray(CHUNK))
     for piece in pieces:
@@ -281,7 +313,7 @@ def blob(array: Any) -> Tuple[Sequence[int], bytes]:
 
 def encode(layer: NewLayer, form: Form = CURRENT) -> bytes:
     """A layer's entry, as a field of NetParameter."""
-    kind = _field(form.type, layer.type.encode()) if form is CURRENT else _number(form.type << 3) + _number(
+    kind = _field(form.type, layer.type.encode()) if form is CURRENT else encode_varint(form.type << 3) + encode_varint(
         V1_TYPES[layer.type])
     blobs = b"".join(_field(form.blobs, _blob(shape, values, form)) for shape, values in layer.blobs)
     name = _field(form.name, layer.name.encode("utf-8", "surrogateescape"))
@@ -292,15 +324,17 @@ def _blob(shape: Sequence[int], values: bytes, form: Form) -> bytes:
     """A BlobProto; files of the old form were read by Caffes that know only the four old dims."""
     data = _field(DATA, values)
     if form is V1 and len(shape) == 4:
-        return b"".join(_number(number << 3) + _number(dim) for number, dim in zip(LEGACY_DIMS, shape)) + data
-    return data + _field(SHAPE, _field(1, b"".join(map(_number, shape))))
+        dims = (encode_varint(number << 3) + encode_varint(dim) for number, dim in zip(LEGACY_DIMS, shape))
+        return b"".join(dims) + data
+    return data + _field(SHAPE, _field(1, b"".join(map(encode_varint, shape))))
 
 
 def _field(number: int, value: bytes) -> bytes:
-    return _number(number << 3 | BYTES) + _number(len(value)) + value
+    return encode_varint(number << 3 | BYTES) + encode_varint(len(value)) + value
 
 
-def _number(value: int) -> bytes:
+def encode_varint(value: int) -> bytes:
+    """A number that is not negative, as protobuf writes it."""
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
