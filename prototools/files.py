@@ -17,16 +17,16 @@ class FileError(PrototoolsError):
     """A file that cannot be read or written."""
 
 
-def read(path: str) -> bytes:
-    """A file's bytes; `-` is standard input.
+def read(path: str, limit: int = -1) -> bytes:
+    """A file's bytes, or the first `limit` of them; `-` is standard input.
 
     Raises `FileError` with the system's reason.
     """
     try:
         if path == "-":
-            return sys.stdin.buffer.read()
+            return sys.stdin.buffer.read(limit)
         with open(path, "rb") as file:
-            return file.read()
+            return file.read(limit)
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror}") from None
 

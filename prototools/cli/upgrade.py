@@ -2,40 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, Optional, Tuple
+import os
+from typing import Any, Dict, Iterable, Optional, Tuple
 
 import click
 
 from prototools import files
-from prototools.cli.delivery import deliver, delivery_options, one_way_out
+from prototools.cli.delivery import Delivery, deliver, delivery_options, one_way_out, weights_both
 from prototools.cli.verdict import DONE, FOUND, each, say
-from prototools.upgrading import Upgraded, upgrade
+from prototools.upgrading import Upgraded, is_binary, upgrade, upgrade_weights
+
+#: Bytes that tell a binary net from a prototxt.
+SAMPLE = 1 << 16
 
 
 @click.command()
-@click.argument("nets", nargs=-1, required=True, metavar="NET...")
+@click.argument("nets", nargs=-1, required=True, metavar="FILE...")
 @delivery_options
+@click.option("--weights", metavar="IN", help="A caffemodel that belongs to FILE, to be upgraded with it.")
+@click.option("--weights-out", metavar="OUT", help="Write the upgraded caffemodel to this file.")
 @click.option("--type", "types", multiple=True, metavar="OLD=NEW",
               help="Say what a fork's V1 type is called today. Repeatable.")
 @click.option("--mixed", is_flag=True,
               help="Upgrade layers beside layer, each where it stands; Caffe refuses such files.")
 @click.option("-q", "--quiet", is_flag=True, help="Say only what was lost or needs a look.")
 def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: bool, check: bool,
-            types: Tuple[str, ...], mixed: bool, quiet: bool) -> None:
-    """Bring NET, a network or a solver of an old form, to the current one, as Caffe's own tools do.
+            weights: Optional[str], weights_out: Optional[str], types: Tuple[str, ...], mixed: bool,
+            quiet: bool) -> None:
+    """Bring FILE, of an old form, to the current one, as Caffe's own upgrade tools do.
 
-    Comments, order, spellings and fields that Caffe does not know stay.
-    Without an output option the text goes to standard output; NET may be - for standard input.
-    Exit 1 where Caffe's tool ends with 1: it dropped a parameter that the layer does not take.
+    FILE is a network, a solver, or a binary net such as a caffemodel; - is standard input.
+    In text, comments, order, spellings and fields that Caffe does not know stay.
+    Without an output option a text goes to standard output; a binary net needs one.
+
+    Exit 1 where Caffe's tool ends with 1: the result is written, but a parameter was dropped because
+    its layer does not take it. Everything else that Caffe drops is named on standard error.
     """
     way = one_way_out(nets, output, in_place, diff, check)
+    weights_both(nets, weights, weights_out, way)
     settings = {"types": _types(types), "mixed": mixed}
 
     def job(path: str) -> int:
-        data = files.read(path)
-        result = upgrade(data, **settings)
-        _comment(path, result, quiet)
-        return max(FOUND if result.problems else DONE, deliver(path, data, result.text, way))
+        verdict = _one(path, way, quiet, settings)
+        if not weights:
+            return verdict
+        result = upgrade_weights(weights, weights_out, **settings)
+        return max(verdict, _comment(weights, result, quiet))
 
     each(nets, job)
 
@@ -44,16 +56,38 @@ def _types(values: Iterable[str]) -> Dict[str, str]:
     """`OLD=NEW` as a dictionary."""
     types = {}
     for value in values:
-        old, found, new = value.partition("=")
+        old, _, new = value.partition("=")
         if not old or not new:
             raise click.BadParameter(f"must be OLD=NEW, but is {value!r}", param_hint="--type")
         types[old] = new
     return types
 
 
-def _comment(path: str, result: Upgraded, quiet: bool) -> None:
-    """What was done and what was lost, a line each on standard error."""
+def _one(path: str, way: Delivery, quiet: bool, settings: Dict[str, Any]) -> int:
+    """One file, text or binary; its verdict."""
+    if os.path.isfile(path) and is_binary(files.read(path, SAMPLE)):
+        return _binary(path, way, quiet, settings)
+    data = files.read(path)
+    if is_binary(data[:SAMPLE]):
+        raise files.FileError("a binary net must be a file; standard input and pipes take text")
+    result = upgrade(data, **settings)
+    return max(_comment(path, result, quiet), deliver(path, data, result.text, way))
+
+
+def _binary(path: str, way: Delivery, quiet: bool, settings: Dict[str, Any]) -> int:
+    """A binary net; --diff has nothing to show but the steps."""
+    if way.writes_nothing:
+        result = upgrade_weights(path, **settings)
+        return max(_comment(path, result, quiet), FOUND if result.steps else DONE)
+    if way.output or way.in_place:
+        return _comment(path, upgrade_weights(path, way.output or path, **settings), quiet)
+    raise files.FileError(f"{path}: a binary net goes to a file; give -o OUT or --in-place")
+
+
+def _comment(path: str, result: Upgraded, quiet: bool) -> int:
+    """What was done and what was lost, a line each on standard error; the verdict."""
     for step in () if quiet else result.steps:
         say(f"{path}: {step}")
     for note in result.notes:
         say(f"{path}:{note}" if note.line is not None else f"{path}: {note}")
+    return FOUND if result.problems else DONE

@@ -13,6 +13,6 @@
 """
 
 from prototools.upgrading.report import Note
-from prototools.upgrading.upgrader import Upgraded, upgrade
+from prototools.upgrading.upgrader import Upgraded, is_binary, upgrade, upgrade_weights
 
-__all__ = ["Note", "Upgraded", "upgrade"]
+__all__ = ["Note", "Upgraded", "is_binary", "upgrade", "upgrade_weights"]

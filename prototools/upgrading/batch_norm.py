@@ -28,7 +28,7 @@ def upgrade(net: Message, report: Report) -> None:
             param.put(len(param.fields), param.scalar(name, 0))
         else:
             field.assign(0)
-    report.step(f"BatchNorm: {len(wrong)} learning rates and decays set to 0")
+    report.step(f"BatchNorm, learning rates and decays set to 0: {len(wrong)}")
 
 
 def _wrong(net: Message) -> Iterator[Tuple[Message, str, Optional[Field]]]:

@@ -31,7 +31,7 @@ def upgrade(net: Message, report: Report) -> None:
     layers = list(_data_layers(net))
     for field, layer, message in layers:
         _upgrade_layer(field, layer, message, report)
-    report.step(f"transformation parameters: {len(layers)} data layers")
+    report.step(f"transformation parameters, data layers: {len(layers)}")
 
 
 def _data_layers(net: Message) -> Iterator[Tuple[Field, Message, str]]:

@@ -28,7 +28,7 @@ def upgrade(net: Message, report: Report) -> None:
         for name in names:
             report.note(name, "", f"input {name.string()!r} is dropped, because it has no shape; as Caffe does")
             net.drop(name)
-        report.step(f"inputs without shapes: {len(names)} dropped")
+        report.step(f"inputs without shapes, dropped: {len(names)}")
         return
     for layer in net.all("layer"):
         if layer.message.string("name") == LAYER:
@@ -40,7 +40,7 @@ def upgrade(net: Message, report: Report) -> None:
     made.message.put(0, made.message.scalar("name", LAYER))
     made.message.put(1, made.message.scalar("type", "Input"))
     _first(net, made)
-    report.step(f"inputs to an Input layer: {', '.join(name.string() for name in names)}")
+    report.step(f"input to an Input layer: {', '.join(name.string() for name in names)}")
 
 
 def _shapes(net: Message, names: List[Field], report: Report) -> List[Field]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Mapping, NamedTuple, Optional, Tuple, Union
 
+from prototools.errors import PrototoolsError
 from prototools.prototext import parse
 from prototools.upgrading import batch_norm, data_transform, inputs, layout, solver, text, v0, v1
 from prototools.upgrading.message import Message
@@ -13,11 +15,11 @@ from prototools.upgrading.report import Note, Report
 class Upgraded(NamedTuple):
     """What `upgrade` gives.
 
-    `text` is the whole file, as `bytes` or `str` like the one that was given. `steps` says in a
-    sentence each what was done, `notes` what could not be kept or needs a look.
+    `text` is the whole file, as `bytes` or `str` like the one that was given, and None for a binary net.
+    `steps` says in a sentence each what was done, `notes` what could not be kept or needs a look.
     """
 
-    text: Union[bytes, str]
+    text: Union[None, bytes, str]
     steps: Tuple[str, ...]
     notes: Tuple[Note, ...]
 
@@ -49,6 +51,46 @@ def upgrade(
     parse(after)
     shown = after.decode("utf-8", "surrogateescape") if isinstance(source, str) else after
     return Upgraded(shown, tuple(report.steps), tuple(report.notes))
+
+
+def upgrade_weights(
+    source: str, target: Optional[str] = None, *, types: Optional[Mapping[str, str]] = None, mixed: bool = False
+) -> Upgraded:
+    """Bring a binary net, such as a caffemodel, to the current form, as upgrade_net_proto_binary does.
+
+    No blob is read: what stays is copied as ranges of bytes. Unknown fields stay where Caffe keeps them,
+    in the net and in the messages inside its layers. `target` may be `source`; without one nothing is
+    written. `types` and `mixed` are those of `upgrade`.
+    Raises `WeightsError` for a file that is no whole binary net or more than 2 GB, and where the tool aborts.
+    """
+    from prototools import weights
+    from prototools.upgrading import wire
+
+    report = Report()
+    with weights.BinaryNet(source) as model:
+        try:
+            root = wire.net(model)
+            run(root, report, types or {}, mixed)
+            pieces = wire.pieces(root) if root.changed else [(0, model.size)]
+        except ValueError as error:
+            if isinstance(error, PrototoolsError):
+                raise
+            raise weights.WeightsError(f"{source}: must be a whole binary net, but is not: {error}") from None
+        if target is not None:
+            weights.write(model, target, pieces)
+    return Upgraded(None, tuple(report.steps), tuple(report.notes))
+
+
+#: Bytes that text format has inside strings only, and that no binary net is without.
+CONTROL = re.compile(rb"[\0-\x08\x0e-\x1f]")
+
+#: What may begin a binary net: the keys of NetParameter's fields; and HDF5's mark.
+FIRST = b"\x0a\x12\x1a\x20\x22\x28\x32\x38\x42\xa2\x89"
+
+
+def is_binary(start: bytes) -> bool:
+    """Whether a file that begins so is a binary net rather than a prototxt; some thousand bytes suffice."""
+    return bool(start) and start[0] in FIRST and CONTROL.search(start) is not None
 
 
 def run(root: Message, report: Report, types: Mapping[str, str], mixed: bool) -> None:

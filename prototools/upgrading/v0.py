@@ -32,8 +32,8 @@ def upgrade(net: Message, report: Report) -> None:
     kept = [layer for layer in layers if layer.type != PADDING]
     for layer in kept:
         _upgrade_layer(layer, report)
-    folded = f", {len(layers) - len(kept)} padding layers folded" if len(kept) < len(layers) else ""
-    report.step(f"V0 to V1: {len(kept)} layers{folded}")
+    folded = f", padding layers folded: {len(layers) - len(kept)}" if len(kept) < len(layers) else ""
+    report.step(f"V0 to V1, layers: {len(kept)}{folded}")
 
 
 class _Layer:

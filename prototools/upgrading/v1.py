@@ -38,7 +38,7 @@ def upgrade(net: Message, report: Report, types: Mapping[str, str], mixed: bool)
     for field in layers:
         _upgrade_layer(field.message, report, types)
         field.name = "layer"
-    report.step(f"V1 to the current form: {len(layers)} layers")
+    report.step(f"V1 to the current form, layers: {len(layers)}")
 
 
 def _upgrade_layer(layer: Message, report: Report, types: Mapping[str, str]) -> None:
@@ -47,7 +47,7 @@ def _upgrade_layer(layer: Message, report: Report, types: Mapping[str, str]) -> 
         typed.assign(current_type(typed, types))
     for field in list(layer.fields):
         if not field.portable:
-            report.note(field, layer.string("name"), f"{field.name} is dropped, because Caffe knows no such field")
+            report.note(field, layer.string("name"), f"{field.name} is dropped, because Caffe does not know it")
             layer.drop(field)
     _gather_params(layer)
 
