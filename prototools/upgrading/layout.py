@@ -101,7 +101,7 @@ class _Page:
             text = self._element(field)
         else:
             text = self._text(field, field.node.stop)
-        old = b"\n" + self._indent_of(field.start if field.list is None else field.node.start)
+        old = b"\n" + self._indent_of(field.begin)
         return text.replace(old, b"\n" + indent)
 
     @staticmethod

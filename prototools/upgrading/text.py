@@ -68,7 +68,12 @@ class TextField(message.Field):
     @property
     def line(self) -> Optional[int]:  # type: ignore[override]
         """The line of the file that the field begins on."""
-        return place_of(self.data, self.start)[0] if self.node is not None else None
+        return place_of(self.data, self.begin)[0] if self.node is not None else None
+
+    @property
+    def begin(self) -> int:
+        """The first byte of the field, or of its value where it stands in a list."""
+        return self.node.start if self.list is not None and self.node is not None else self.start
 
     # ------------------------------------------------------------ reading
 
@@ -145,7 +150,7 @@ class TextField(message.Field):
 
     def comments(self) -> List[bytes]:
         """Every comment above, inside and behind a field that has left its place."""
-        inside = self.data[self.start : self._value_stop()] if self.list is None or self.is_message else b""
+        inside = self.data[self.begin : self._value_stop()]
         return [line for line in self.above if line] + comments(inside) + comments(self.behind)
 
 
