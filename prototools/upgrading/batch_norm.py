@@ -5,6 +5,7 @@ By upgrade_proto.cpp: NetNeedsBatchNormUpgrade and UpgradeNetBatchNorm.
 
 from __future__ import annotations
 
+import re
 from typing import Iterator, Optional, Tuple
 
 from prototools.upgrading.message import Field, Message
@@ -13,6 +14,8 @@ from prototools.upgrading.report import Report
 #: Caffe looks at layers with exactly as many `param`.
 PARAMS = 3
 MULTIPLIERS = ("lr_mult", "decay_mult")
+#: A `param` as most files write it when nothing is left to do.
+DONE = re.compile(rb"\s*lr_mult:\s*0(?:\.0*)?\s+decay_mult:\s*0(?:\.0*)?\s*")
 
 
 def needed(net: Message) -> bool:
@@ -34,7 +37,9 @@ def upgrade(net: Message, report: Report) -> None:
 def _wrong(net: Message) -> Iterator[Tuple[Message, str, Optional[Field]]]:
     """Every multiplier that is not 0, or not written."""
     for layer in net.all("layer"):
-        if layer.count("param") == PARAMS and layer.message.string("type") == "BatchNorm":
+        if layer.count("param") != PARAMS or layer.all_match("param", DONE):
+            continue
+        if layer.message.string("type") == "BatchNorm":
             for param in layer.message.all("param"):
                 for name in MULTIPLIERS:
                     field = param.message.one(name)

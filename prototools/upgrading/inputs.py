@@ -31,7 +31,7 @@ def upgrade(net: Message, report: Report) -> None:
         report.step(f"inputs without shapes, dropped: {len(names)}")
         return
     for layer in net.all("layer"):
-        if layer.message.string("name") == LAYER:
+        if layer.mentions(LAYER.encode()) and layer.message.string("name") == LAYER:
             report.note(layer, LAYER, f"the new Input layer has the same name, {LAYER!r}")
     for name in names:
         name.name = "top"

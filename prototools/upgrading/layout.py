@@ -9,6 +9,8 @@ from prototools.prototext import Document, Style
 from prototools.upgrading.text import TextField, TextMessage
 
 BLANKS = re.compile(rb"[ \t]*")
+#: Bytes that a file's habits are read from.
+SAMPLE = 1 << 14
 
 
 def render(root: TextMessage, document: Document) -> bytes:
@@ -21,7 +23,7 @@ class _Page:
 
     def __init__(self, data: bytes):
         self.data = data
-        self.style = Style.of(data)
+        self.style = Style.of(data[:SAMPLE])
         # A comment ends at LF only.
         self.newline = self.style.newline if b"\n" in self.style.newline else b"\n"
 
@@ -62,10 +64,10 @@ class _Page:
 
     def _text(self, field: TextField, stop: int) -> bytes:
         """A field of the file with its new name and what changed in it, up to a byte of the file."""
-        data, node = field.data, field.node
+        data, node = field.data, field.tree
         after_name = field.start + len(field.written)
-        if not field.is_message:
-            return field.name.encode() + data[after_name : node.start] + field.literal + data[node.stop : stop]
+        if node is None:
+            return field.name.encode() + data[after_name : field.begin] + field.literal + data[field.end : stop]
         body = data[node.body_start : node.body_stop]
         if field.inside is not None and field.inside.changed:
             body = self.body(field.inside, b"\n" not in body and b"\r" not in body)
@@ -95,13 +97,13 @@ class _Page:
 
     def _moved(self, field: TextField, indent: bytes) -> bytes:
         """A new or moved field, its lines but the first indented anew."""
-        if field.node is None:
+        if not field.stop:
             return self._made(field, indent) if field.is_message else self._name(field, b": ") + field.literal
         if field.list is not None:
             text = self._element(field)
         else:
-            text = self._text(field, field.node.stop)
-        old = b"\n" + self._indent_of(field.begin)
+            text = self._text(field, field.end)
+        old = b"\n" + self._indent_of(field.start if field.list is None else field.begin)
         return text.replace(old, b"\n" + indent)
 
     @staticmethod
@@ -112,7 +114,7 @@ class _Page:
         """A value of a list as a field of its own."""
         if not field.is_message:
             return self._name(field, b": ") + field.literal
-        node = field.node
+        node = field.tree
         body = field.data[node.body_start : node.body_stop]
         if field.inside is not None and field.inside.changed:
             body = self.body(field.inside, b"\n" not in body and b"\r" not in body)
@@ -135,7 +137,7 @@ class _Page:
         """A new or moved field as words of a line; None where it holds comments or lines."""
         if any(field.above) or field.behind or not field.name:
             return None
-        if field.node is None and field.is_message:
+        if not field.stop and field.is_message:
             return self._flat_made(field)
         text = self._moved(field, b"")
         return None if b"\n" in text or b"\r" in text else text

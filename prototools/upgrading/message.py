@@ -6,7 +6,7 @@ lossless tree, `wire` edits a binary net.
 
 from __future__ import annotations
 
-from typing import List, Optional, Sequence, Union
+from typing import List, Optional, Pattern, Sequence, Union
 
 from prototools.errors import PrototoolsError
 from prototools.prototext import Word
@@ -40,6 +40,14 @@ class Field:
     def count(self, name: str) -> int:
         """How many messages of that name are inside, without a closer look."""
         raise NotImplementedError
+
+    def mentions(self, word: bytes) -> bool:
+        """Whether a word may stand inside; true where only a closer look can tell."""
+        return True
+
+    def all_match(self, name: str, pattern: Pattern[bytes]) -> bool:
+        """Whether all messages of that name are written as a pattern has it; false where nobody can tell."""
+        return False
 
     def string(self) -> str:
         """The value of a string."""

@@ -14,66 +14,65 @@ from prototools.errors import PrototoolsError
 from prototools.prototext import Document, Scalar, grammar, values
 from prototools.prototext import Message as Tree
 from prototools.prototext.style import literal
-from prototools.prototext.tree import Node, error_at, place_of
+from prototools.prototext.tree import error_at, place_of
 from prototools.upgrading import message
 from prototools.upgrading.message import Value
 
 #: The rest of a line: blanks, a comment, the line's end; nothing where another field stands on it.
-REST_OF_LINE = re.compile(rb"[ \t\f\v]*(?:#[^\n]*(?:\n|\Z)|\r\n?|\n)|")
-SEPARATOR = re.compile(grammar.BLANK + rb"[,;]")
-LIST = re.compile(grammar.NAME + grammar.COLON + rb"\[")
-
-
-class Statement(NamedTuple):
-    """A field as it is written: its span, separator included, and its values; several in a list."""
-
-    start: int
-    stop: int
-    nodes: List[Node]
-    is_list: bool
+_REST = rb"(?:[ \t\f\v]*(?:#[^\n]*(?:\n|\Z)|\r\n?|\n)|)"
+REST_OF_LINE = re.compile(_REST)
+#: Behind a value: a separator, its end as an empty group, and the rest of the line.
+AFTER_VALUE = re.compile(rb"(?:" + grammar.BLANK + rb"[,;])?()" + _REST)
+LIST_START, LIST_END = 0x5B, 0x5D
 
 
 class TextField(message.Field):
-    """A field of a file (`node` is its place in the tree), or a new one.
+    """A field of a file, or a new one, which has no `home` and no span.
 
+    `data[start:stop]` is the field with its separator, or the whole list where it stands in one;
+    `data[begin:end]` is the value of a scalar or of a list's element, or the message with its name.
     `home` is the message that it stands in as the author put it, None once it was moved.
     `fresh` says that it begins a line.
     """
 
-    __slots__ = ("name", "written", "data", "node", "home", "start", "stop", "lead", "trail", "fresh", "list",
-                 "above", "behind", "literal", "inside")
+    data = lead = trail = behind = b""
+    start = stop = begin = end = 0
+    fresh = False
+    home: Optional[TextMessage] = None
+    #: The message's place in the tree; None for a scalar.
+    tree: Optional[Tree] = None
+    list: Optional[Listed] = None
+    above: Sequence[bytes] = ()
+    #: A scalar's value as it is to be written, where it is not that of the file.
+    given: Optional[bytes] = None
+    #: The message inside, once somebody looked into it.
+    inside: Optional[TextMessage] = None
 
-    def __init__(self, name: str, data: bytes = b"", node: Optional[Node] = None, home: Optional[TextMessage] = None):
+    def __init__(self, name: str):
         self.name = self.written = name
-        self.data, self.node, self.home = data, node, home
-        self.start = self.stop = 0
-        self.lead = self.trail = self.behind = b""
-        self.fresh = False
-        self.list: Optional[Listed] = None
-        self.above: List[bytes] = []
-        #: A scalar's value as it is to be written.
-        self.literal = node.literal if isinstance(node, Scalar) else b""
-        #: The message inside, once somebody looked into it.
-        self.inside: Optional[TextMessage] = None
 
     @property
     def changed(self) -> bool:
         """Whether the field differs from what the file says."""
         if self.name != self.written:
             return True
-        if isinstance(self.node, Scalar):
-            return self.literal is not self.node.literal and self.literal != self.node.literal
-        return self.inside is not None and self.inside.changed
+        if self.inside is not None:
+            return self.inside.changed
+        return self.given is not None and self.given != self.data[self.begin : self.end]
+
+    @property
+    def literal(self) -> bytes:
+        """A scalar's value as it is to be written."""
+        return self.data[self.begin : self.end] if self.given is None else self.given
 
     @property
     def line(self) -> Optional[int]:  # type: ignore[override]
         """The line of the file that the field begins on."""
-        return place_of(self.data, self.begin)[0] if self.node is not None else None
+        return place_of(self.data, self._first())[0] if self.stop else None
 
-    @property
-    def begin(self) -> int:
+    def _first(self) -> int:
         """The first byte of the field, or of its value where it stands in a list."""
-        return self.node.start if self.list is not None and self.node is not None else self.start
+        return self.start if self.list is None else self.begin
 
     # ------------------------------------------------------------ reading
 
@@ -81,29 +80,40 @@ class TextField(message.Field):
     def message(self) -> TextMessage:  # type: ignore[override]
         """The fields inside; an error where the field is a scalar."""
         if self.inside is None:
-            if not isinstance(self.node, Tree):
+            if self.tree is None:
                 raise self.error(f"{self.name} must be a message in braces")
-            self.inside = TextMessage(self.node)
+            self.inside = TextMessage(self.tree)
         return self.inside
 
     @property
     def is_message(self) -> bool:
         """Whether the field holds a message."""
-        return self.inside is not None or isinstance(self.node, Tree)
+        return self.inside is not None or self.tree is not None
 
     def count(self, name: str) -> int:
         """How many messages of that name are inside, without a closer look."""
         if self.inside is not None:
             return sum(field.is_message for field in self.inside.all(name))
-        return sum(child.name == name for child in self.node.children) if isinstance(self.node, Tree) else 0
+        return 0 if self.tree is None else sum(child.name == name for child in self.tree.children)
+
+    def mentions(self, word: bytes) -> bool:
+        """Whether a word may stand inside; true where only a closer look can tell."""
+        return self.inside is not None or self.data.find(word, self.begin, self.end) >= 0
+
+    def all_match(self, name: str, pattern: re.Pattern[bytes]) -> bool:
+        """Whether all messages of that name are written as a pattern has it."""
+        return self.inside is None and self.tree is not None and all(
+            pattern.fullmatch(child.data, child.body_start, child.body_stop)
+            for child in self.tree.children if child.name == name
+        )
 
     def _scalar(self) -> Scalar:
         """The value as a scalar of the tree, for the rules of reading values."""
         if self.is_message:
             raise self.error(f"{self.name} must be a value, but found a message")
-        if isinstance(self.node, Scalar) and self.literal == self.node.literal:
-            return self.node
-        return Scalar(self.name, 0, 0, len(self.literal), self.literal)
+        if self.given is None:
+            return Scalar(self.name, self.start, self.begin, self.end, self.data)
+        return Scalar(self.name, 0, 0, len(self.given), self.given)
 
     def string(self) -> str:
         """The value of a string."""
@@ -119,17 +129,17 @@ class TextField(message.Field):
 
     def error(self, sentence: str) -> PrototoolsError:
         """An error at this field's place."""
-        return PrototoolsError(sentence) if self.node is None else error_at(self.data, self.node.start, sentence)
+        return error_at(self.data, self.begin, sentence) if self.stop else PrototoolsError(sentence)
 
     # ------------------------------------------------------------ editing
 
     def assign(self, value: Value) -> None:
         """Give a scalar another value."""
-        self.literal = literal(value)
+        self.given = literal(value)
 
     def copy(self, other: message.Field) -> None:
         """Give a scalar another one's value, spelt as there."""
-        self.literal = other.literal  # type: ignore[attr-defined]
+        self.given = other.literal  # type: ignore[attr-defined]
 
     def leave(self) -> None:
         """Stand no longer where the author put it: only its comments come along."""
@@ -141,16 +151,13 @@ class TextField(message.Field):
 
     def _remark(self) -> bytes:
         """The comments behind the field on its line, with the blanks in front of them."""
-        if self.list is None and b"#" in self.data[self._value_stop() : self.stop]:
-            return b"  " + b" ".join(comments(self.data[self._value_stop() : self.stop] + self.trail))
+        if self.list is None and b"#" in self.data[self.end : self.stop]:
+            return b"  " + b" ".join(comments(self.data[self.end : self.stop] + self.trail))
         return self.trail.rstrip() if b"#" in self.trail else b""
-
-    def _value_stop(self) -> int:
-        return self.node.stop if self.node is not None else self.stop
 
     def comments(self) -> List[bytes]:
         """Every comment above, inside and behind a field that has left its place."""
-        inside = self.data[self.begin : self._value_stop()]
+        inside = self.data[self._first() : self.end]
         return [line for line in self.above if line] + comments(inside) + comments(self.behind)
 
 
@@ -169,10 +176,9 @@ class Listed(NamedTuple):
     def loose(self, field: TextField) -> bytes:
         """What stands in the brackets between the value before a field and the field itself."""
         place = self.fields.index(field)
-        start = self.fields[place - 1]._value_stop() if place else self.start
-        stop = field.node.start if field.node is not None else self.stop
-        rest = field.data[field._value_stop() : self.stop] if place == len(self.fields) - 1 else b""
-        return field.data[start:stop] + b"\n" + rest
+        start = self.fields[place - 1].end if place else self.start
+        rest = field.data[field.end : self.stop] if place == len(self.fields) - 1 else b""
+        return field.data[start : field.begin] + b"\n" + rest
 
 
 class TextMessage(message.Message):
@@ -199,20 +205,20 @@ class TextMessage(message.Message):
     def _from_file(self) -> Iterator[TextField]:
         tree: Tree = self.tree  # type: ignore[assignment]
         data, stop, position = tree.data, tree.body_stop, tree.body_start
-        if not isinstance(tree, Document):
+        fresh = isinstance(tree, Document)
+        if not fresh:
             position = REST_OF_LINE.match(data, position, stop).end()
-        self.head = data[tree.body_start : position]
-        fresh = isinstance(tree, Document) or bool(self.head)
-        for start, end, nodes, is_list in _statements(tree):
-            fields = [TextField(node.name, data, node, self) for node in nodes]
-            shared = Listed(start, end, tuple(fields)) if is_list else None
-            for field in fields:
-                field.start, field.stop, field.list = start, end, shared
-            after = REST_OF_LINE.match(data, end, stop).end()
-            fields[0].lead, fields[-1].trail = data[position:start], data[end:after]
-            fields[0].fresh = fresh or b"\n" in fields[0].lead or b"\r" in fields[0].lead
-            yield from fields
-            position, fresh = after, after > end
+            self.head = data[tree.body_start : position]
+            fresh = bool(self.head)
+        for written in _written(tree):
+            first, last = written.fields[0], written.fields[-1]
+            first.lead, last.trail = data[position : written.start], data[written.stop : written.end]
+            first.fresh = fresh or b"\n" in first.lead or b"\r" in first.lead
+            for field in written.fields:
+                field.data, field.home, field.start, field.stop = data, self, written.start, written.stop
+                field.list = written.list
+                yield field
+            position, fresh = written.end, written.end > written.stop
         self.tail = data[position:stop]
 
     @property
@@ -272,28 +278,72 @@ class TextMessage(message.Message):
             self.fields.insert(place, remark)
 
 
-def _statements(tree: Tree) -> Iterator[Statement]:
-    """Every field as it is written; an empty list counts as a blank."""
-    data, stop, end = tree.data, tree.body_stop, tree.body_start
-    nodes: List[Node] = []
-    for node in tree:
-        nodes.append(node)
-        if isinstance(node, Scalar):
-            start, listed = node.field_start, LIST.match(data, node.field_start, stop) is not None
+class _Written(NamedTuple):
+    """A field as it is written: its span, the end of its line, and its values; several in a list."""
+
+    start: int
+    stop: int
+    end: int
+    fields: Sequence[TextField]
+    list: Optional[Listed] = None
+
+
+def _written(tree: Tree) -> Iterator[_Written]:
+    """Every field of a message, as it is written; an empty list counts as a blank."""
+    data, stop = tree.data, tree.body_stop
+    children = tree.children[::-1]
+    start = grammar.LEADING_BLANK.match(data, tree.body_start, stop).end()
+    while start < stop:
+        scalar = grammar.SCALAR_PARTS.match(data, start, stop)
+        if scalar is not None:
+            begin, end = scalar.span(2)
+            fields = _scalars(tree, scalar) if data[begin] == LIST_START else [_field(scalar.group(1), begin, end)]
+            is_list = data[begin] == LIST_START
         else:
-            listed = data[node.start] in b"{<"
-            start = _skip(data, end, stop) if listed else node.start
-        end_of_value = _skip(data, node.stop, stop) if listed else node.stop
-        if listed and data[end_of_value] == 0x2C:
-            continue
-        separator = SEPARATOR.match(data, end_of_value + listed, stop)
-        end = separator.end() if separator else end_of_value + listed
-        yield Statement(start, end, nodes, listed)
-        nodes = []
+            fields, end = _messages(data, start, stop, children)
+            is_list = not fields or start < fields[0].begin
+        after = AFTER_VALUE.match(data, end, stop)
+        if fields:
+            shared = Listed(start, after.start(1), tuple(fields)) if is_list else None
+            yield _Written(start, after.start(1), after.end(), fields, shared)
+        start = scalar.end() if scalar else grammar.LEADING_BLANK.match(data, after.end(), stop).end()
 
 
-def _skip(data: bytes, position: int, stop: int) -> int:
-    return grammar.LEADING_BLANK.match(data, position, stop).end()
+def _field(name: bytes, begin: int, end: int) -> TextField:
+    field = TextField(name.decode("ascii", "replace"))
+    field.begin, field.end = begin, end
+    return field
+
+
+def _scalars(tree: Tree, found: re.Match[bytes]) -> List[TextField]:
+    """The values of a list."""
+    name = found.group(1).decode("ascii", "replace")
+    return [
+        _field(found.group(1), node.start, node.stop) for node in tree.all(name)
+        if isinstance(node, Scalar) and node.field_start == found.start()
+    ]
+
+
+def _messages(data: bytes, start: int, stop: int, children: List[Tree]) -> Tuple[List[TextField], int]:
+    """A message or a list of messages, and where it ends; the tree's children come last first."""
+    empty = grammar.EMPTY_LIST.match(data, start, stop)
+    if empty is not None:
+        return [], empty.end()
+    fields = [_message(children.pop())]
+    end = fields[0].end
+    while start < fields[0].begin:
+        end = grammar.LEADING_BLANK.match(data, end, stop).end() + 1
+        if data[end - 1] == LIST_END:
+            break
+        fields.append(_message(children.pop()))
+        end = fields[-1].end
+    return fields, end
+
+
+def _message(tree: Tree) -> TextField:
+    field = TextField(tree.name)
+    field.begin, field.end, field.tree = tree.start, tree.stop, tree
+    return field
 
 
 def _lines(lead: bytes) -> List[bytes]:

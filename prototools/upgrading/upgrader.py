@@ -48,7 +48,6 @@ def upgrade(
     report = Report()
     run(root, report, types or {}, mixed)
     after = layout.render(root, document) if root.changed else data
-    parse(after)
     shown = after.decode("utf-8", "surrogateescape") if isinstance(source, str) else after
     return Upgraded(shown, tuple(report.steps), tuple(report.notes))
 
