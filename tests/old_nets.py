@@ -170,7 +170,11 @@ class Writer:
         if flat or self.chance.random() < self.flat:
             return f"{start} {self.body(fields, depth + 1, True)} {stop}"
         behind = " " + self.comment() if self.chance.random() < self.comments else ""
-        below = self.indent * (depth + 1) + self.comment() + self.newline if self.chance.random() < self.comments else ""
+        below = ""
+        if self.chance.random() < self.comments:
+            below = ""
+        if self.chance.random() < self.comments:
+            below = self.indent * (depth + 1) + self.comment() + self.newline
         return f"{start}{behind}{self.newline}{self.body(fields, depth + 1, False)}{below}{self.indent * depth}{stop}"
 
     def listed(self, name: str, values: List[Any], depth: int, flat: bool) -> str:

@@ -101,18 +101,19 @@ def test_every_package_is_packed() -> None:
 HEAVY = ("google", "numpy", "jinja2", "tabulate", "json")
 
 
+@pytest.mark.parametrize("command", ["rewrite", "upgrade"])
 @pytest.mark.parametrize("options", [["-o", "{out}"], ["--in-place"], ["--check"]], ids=lambda o: o[0])
-def test_a_rewrite_is_light(options, tmp_path: Path) -> None:
-    """`prototools rewrite` imports neither protobuf nor numpy nor Jinja2."""
+def test_a_rewrite_is_light(options, command: str, tmp_path: Path) -> None:
+    """`prototools rewrite` and `upgrade` of a text import neither protobuf nor numpy nor Jinja2."""
     net = tmp_path / "net.prototxt"
     net.write_text(
-        'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 9 dim: 9 } } }\n'
+        'input: "data" input_shape { dim: 1 dim: 3 dim: 9 dim: 9 }\n'
         'layer { name: "up" type: "Interp" bottom: "data" top: "up" interp_param { height: 60 width: 60 } }\n'
     )
     arguments = [option.format(out=tmp_path / "out.prototxt") for option in options]
     code = (
         "import sys\nfrom prototools.cli import main\n"
-        f"try: main(['rewrite', {str(net)!r}, *{arguments!r}])\nexcept SystemExit as e: code = e.code\n"
+        f"try: main([{command!r}, {str(net)!r}, *{arguments!r}])\nexcept SystemExit as e: code = e.code\n"
         f"print(code or 0, *sorted({{m.split('.')[0] for m in sys.modules}} & {set(HEAVY)!r}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT)

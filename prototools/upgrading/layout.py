@@ -44,8 +44,14 @@ class _Page:
                     column.words(short)
                 else:
                     column.lines(self.lines(field, indent))
-        column.end(message.tail)
-        return column.text()
+        return column.text(self._closing(message, column.fresh))
+
+    def _closing(self, message: TextMessage, fresh: bool) -> bytes:
+        """What stands before the closing bracket; its own line begins anew where it had none."""
+        was_fresh = message.written[-1].trail if message.written else message.head
+        if not fresh or was_fresh or b"\n" in message.tail or isinstance(message.tree, Document):
+            return message.tail
+        return self._indent_of(message.tree.start)
 
     @staticmethod
     def _settle(fields: List[TextField]) -> None:
@@ -180,9 +186,6 @@ class _Column:
         self.pieces += (b"" if self.fresh else self.newline, text)
         self.fresh, self.close = True, False
 
-    def end(self, tail: bytes) -> None:
-        """What stands before the closing bracket."""
-        self.pieces.append(tail)
-
-    def text(self) -> bytes:
-        return b"".join(self.pieces)
+    def text(self, tail: bytes) -> bytes:
+        """All of it, with what stands before the closing bracket."""
+        return b"".join(self.pieces) + tail

@@ -249,7 +249,9 @@ def pieces(root: WireMessage) -> List[Piece]:
 
 
 def _body(inside: WireMessage, descriptor: Any) -> List[Piece]:
-    if not inside.changed and inside.descriptor is not None:
+    """A message's fields, as those of a message of that kind; untouched ones as they stand in the file."""
+    own = inside.descriptor
+    if own is not None and own.full_name == descriptor.full_name and not inside.changed:
         return list(inside.ranges)
     return [piece for field in inside.fields for piece in _field(field, descriptor)]
 
@@ -264,8 +266,8 @@ def _field(field: WireField, descriptor: Any) -> List[Piece]:
     value: List[Piece]
     if field.value is not None:
         value = [_encoded(field.value, target)]
-    elif field.inside is not None:
-        value = _body(field.inside, target.field.message_type)
+    elif field.is_message:
+        value = _body(field.message, target.field.message_type)
     else:
         value = list(field.ranges)
     key = encode_varint(target.number << 3 | target.wire)
