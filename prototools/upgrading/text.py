@@ -17,13 +17,7 @@ from prototools.prototext.style import literal
 from prototools.prototext.tree import error_at, place_of
 from prototools.upgrading import message
 from prototools.upgrading.message import Value
-
-#: The rest of a line: blanks, a comment, the line's end; nothing where another field stands on it.
-_REST = rb"(?:[ \t\f\v]*(?:#[^\n]*(?:\n|\Z)|\r\n?|\n)|)"
-REST_OF_LINE = re.compile(_REST)
-#: Behind a value: a separator, its end as an empty group, and the rest of the line.
-AFTER_VALUE = re.compile(rb"(?:" + grammar.BLANK + rb"[,;])?()" + _REST)
-LIST_START, LIST_END = 0x5B, 0x5D
+from prototools.upgrading.statements import REST_OF_LINE, Span, Statement, statements
 
 
 class TextField(message.Field):
@@ -210,16 +204,24 @@ class TextMessage(message.Message):
             position = REST_OF_LINE.match(data, position, stop).end()
             self.head = data[tree.body_start : position]
             fresh = bool(self.head)
-        for written in _written(tree):
-            first, last = written.fields[0], written.fields[-1]
-            first.lead, last.trail = data[position : written.start], data[written.stop : written.end]
+        for statement in statements(tree):
+            fields = [self._field(data, statement, value) for value in statement.values]
+            if statement.is_list:
+                shared = Listed(statement.start, statement.stop, tuple(fields))
+                for field in fields:
+                    field.list = shared
+            first, last = fields[0], fields[-1]
+            first.lead, last.trail = data[position : statement.start], data[statement.stop : statement.end]
             first.fresh = fresh or b"\n" in first.lead or b"\r" in first.lead
-            for field in written.fields:
-                field.data, field.home, field.start, field.stop = data, self, written.start, written.stop
-                field.list = written.list
-                yield field
-            position, fresh = written.end, written.end > written.stop
+            yield from fields
+            position, fresh = statement.end, statement.end > statement.stop
         self.tail = data[position:stop]
+
+    def _field(self, data: bytes, statement: Statement, value: Span) -> TextField:
+        field = TextField(value[0])
+        field.data, field.home, field.start, field.stop = data, self, statement.start, statement.stop
+        field.begin, field.end, field.tree = value[1:]
+        return field
 
     @property
     def changed(self) -> bool:
@@ -276,74 +278,6 @@ class TextMessage(message.Message):
             remark = TextField("")
             remark.above = lines
             self.fields.insert(place, remark)
-
-
-class _Written(NamedTuple):
-    """A field as it is written: its span, the end of its line, and its values; several in a list."""
-
-    start: int
-    stop: int
-    end: int
-    fields: Sequence[TextField]
-    list: Optional[Listed] = None
-
-
-def _written(tree: Tree) -> Iterator[_Written]:
-    """Every field of a message, as it is written; an empty list counts as a blank."""
-    data, stop = tree.data, tree.body_stop
-    children = tree.children[::-1]
-    start = grammar.LEADING_BLANK.match(data, tree.body_start, stop).end()
-    while start < stop:
-        scalar = grammar.SCALAR_PARTS.match(data, start, stop)
-        if scalar is not None:
-            begin, end = scalar.span(2)
-            fields = _scalars(tree, scalar) if data[begin] == LIST_START else [_field(scalar.group(1), begin, end)]
-            is_list = data[begin] == LIST_START
-        else:
-            fields, end = _messages(data, start, stop, children)
-            is_list = not fields or start < fields[0].begin
-        after = AFTER_VALUE.match(data, end, stop)
-        if fields:
-            shared = Listed(start, after.start(1), tuple(fields)) if is_list else None
-            yield _Written(start, after.start(1), after.end(), fields, shared)
-        start = scalar.end() if scalar else grammar.LEADING_BLANK.match(data, after.end(), stop).end()
-
-
-def _field(name: bytes, begin: int, end: int) -> TextField:
-    field = TextField(name.decode("ascii", "replace"))
-    field.begin, field.end = begin, end
-    return field
-
-
-def _scalars(tree: Tree, found: re.Match[bytes]) -> List[TextField]:
-    """The values of a list."""
-    name = found.group(1).decode("ascii", "replace")
-    return [
-        _field(found.group(1), node.start, node.stop) for node in tree.all(name)
-        if isinstance(node, Scalar) and node.field_start == found.start()
-    ]
-
-
-def _messages(data: bytes, start: int, stop: int, children: List[Tree]) -> Tuple[List[TextField], int]:
-    """A message or a list of messages, and where it ends; the tree's children come last first."""
-    empty = grammar.EMPTY_LIST.match(data, start, stop)
-    if empty is not None:
-        return [], empty.end()
-    fields = [_message(children.pop())]
-    end = fields[0].end
-    while start < fields[0].begin:
-        end = grammar.LEADING_BLANK.match(data, end, stop).end() + 1
-        if data[end - 1] == LIST_END:
-            break
-        fields.append(_message(children.pop()))
-        end = fields[-1].end
-    return fields, end
-
-
-def _message(tree: Tree) -> TextField:
-    field = TextField(tree.name)
-    field.begin, field.end, field.tree = tree.start, tree.stop, tree
-    return field
 
 
 def _lines(lead: bytes) -> List[bytes]:
