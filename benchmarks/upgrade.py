@@ -2,10 +2,10 @@
 
     python benchmarks/upgrade.py [FOLDER]
 
-Three tables. Texts: `prototools.upgrade` on each file below FOLDER (`../shared/corpus/files`) that the tool
-accepts, over the tool's whole process on it; a tool has no other way of being called. Binary: `upgrade_weights`
-over upgrade_net_proto_binary on V1 models of several sizes, and the peak memory of ours. Commands: one
-`prototools upgrade --check` of all old files over one tool process for each of them.
+Texts: `prototools.upgrade` on each file below FOLDER (`../shared/corpus/files`) that the tool accepts, over
+the tool's whole process on it; a tool cannot be called otherwise. Commands: one `prototools upgrade --check`
+of all old files, over one process of the tool for each. Binary: `upgrade_weights` over
+upgrade_net_proto_binary, on V1 models of several sizes.
 """
 
 from __future__ import annotations

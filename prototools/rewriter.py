@@ -265,7 +265,7 @@ def request_for(context: Context, reading: Reading, shapes: Inference) -> Reques
     """What a lowering needs to know of a layer that a dialect has read."""
     layer = context.layer
     if layer.version == 0:
-        raise Refused("it stands in a V0 file; upgrade the file first")
+        raise Refused("it stands in a V0 file; run prototools upgrade first")
     if set(layer.tops) & set(layer.bottoms):
         raise Refused("its top must not be one of its bottoms")
     for blob, shape in zip(layer.bottoms, context.bottoms):

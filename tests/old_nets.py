@@ -112,9 +112,10 @@ class Writer:
 
     def __init__(self, chance: random.Random):
         self.chance = chance
-        self.newline = chance.choice(["\n", "\n", "\r\n"])
+        self.newline = chance.choice(["\n", "\n", "\n", "\r\n", "\r\n", "\r"])
         self.indent = chance.choice(["  ", "    ", "\t"])
-        self.comments = chance.choice([0, 0.1, 0.3])
+        # A comment does not end at CR.
+        self.comments = chance.choice([0, 0.1, 0.3]) if "\n" in self.newline else 0
         self.flat = chance.choice([0, 0.2, 0.5])
         self.lists = chance.choice([0, 0.5])
         self.count = 0

@@ -69,6 +69,27 @@ def test_examples(path: Path, caffe) -> None:
     assert version == "(3, 9)" and verdict.startswith("True ") and int(verdict.split()[1]) > 0
 
 
+UPGRADE = """
+import json
+from prototools.upgrading import upgrade, upgrade_weights
+texts = json.load(open({cases!r}))
+steps = upgrade_weights({model!r}, {model!r} + ".new").steps
+print(json.dumps([[upgrade(text).text for text in texts], steps]))
+"""
+
+
+def test_every_upgrade_case(caffe, tmp_path: Path) -> None:
+    """The same text as here, and a binary net, which goes by protobuf's descriptors."""
+    from test_upgrade import CASES
+    from test_upgrade_weights import layers, old_model
+
+    path, model = tmp_path / "cases.json", old_model(tmp_path / "model")
+    path.write_text(json.dumps([before for before, _ in CASES.values()]))
+    texts, steps = json.loads(caffe.python(UPGRADE.format(cases=str(path), model=str(model)), pythonpath=[PROJECT]))
+    assert texts == [after for _, after in CASES.values()]
+    assert len(steps) == 2 and len(layers(tmp_path / "model.new")) == 2
+
+
 def test_a_fork_trained_caffemodel_loads(caffe, tmp_path: Path) -> None:
     """The fork's file lists its layer with no blobs; the new layers have other names, so nothing clashes."""
     before = b'''

@@ -3,7 +3,7 @@
 | file | holds |
 | --- | --- |
 | `message` | a message as the steps see it |
-| `text`, `layout` | the carrier for prototxt: fields with their comments, and writing them |
+| `statements`, `text`, `layout` | the carrier for prototxt: where fields stand, with their comments, and writing them |
 | `wire` | the carrier for binary nets |
 | `v0`, `data_transform`, `v1`, `inputs`, `batch_norm` | Caffe's five steps for nets, in its order |
 | `solver` | the one step for solvers |

@@ -56,14 +56,16 @@ class _Page:
     @staticmethod
     def _settle(fields: List[TextField]) -> None:
         """A list that is no longer whole becomes single fields."""
-        for field in list(fields):
-            if field.list is not None and field.home is not None and not field.list.whole(fields):
-                field.leave()
+        lists = {id(field.listed): field.listed for field in fields if field.listed is not None}
+        for listed in lists.values():
+            if not listed.whole(fields):
+                for field in listed.fields:
+                    field.leave()
 
     def _kept(self, field: TextField) -> bytes:
         """A field in its old place, changed or not."""
-        if field.list is not None:
-            return field.data[field.start : field.stop] if field.list.fields[0] is field else b""
+        if field.listed is not None:
+            return field.data[field.start : field.stop] if field.listed.fields[0] is field else b""
         if not field.changed:
             return field.data[field.start : field.stop]
         return self._text(field, field.stop)
@@ -105,11 +107,11 @@ class _Page:
         """A new or moved field, its lines but the first indented anew."""
         if not field.stop:
             return self._made(field, indent) if field.is_message else self._name(field, b": ") + field.literal
-        if field.list is not None:
+        if field.listed is not None:
             text = self._element(field)
         else:
             text = self._text(field, field.end)
-        old = b"\n" + self._indent_of(field.start if field.list is None else field.begin)
+        old = b"\n" + self._indent_of(field.start if field.listed is None else field.begin)
         return text.replace(old, b"\n" + indent)
 
     @staticmethod

@@ -35,7 +35,7 @@ class TextField(message.Field):
     home: Optional[TextMessage] = None
     #: The message's place in the tree; None for a scalar.
     tree: Optional[Tree] = None
-    list: Optional[Listed] = None
+    listed: Optional[Listed] = None
     above: Sequence[bytes] = ()
     #: A scalar's value as it is to be written, where it is not that of the file.
     given: Optional[bytes] = None
@@ -66,7 +66,7 @@ class TextField(message.Field):
 
     def _first(self) -> int:
         """The first byte of the field, or of its value where it stands in a list."""
-        return self.start if self.list is None else self.begin
+        return self.start if self.listed is None else self.begin
 
     # ------------------------------------------------------------ reading
 
@@ -138,14 +138,14 @@ class TextField(message.Field):
     def leave(self) -> None:
         """Stand no longer where the author put it: only its comments come along."""
         if self.home is not None:
-            between = self.list.loose(self) if self.list else b""
+            between = self.listed.loose(self) if self.listed else b""
             self.above = _lines(self.lead) + comments(between)
             self.behind = self._remark()
             self.home = None
 
     def _remark(self) -> bytes:
         """The comments behind the field on its line, with the blanks in front of them."""
-        if self.list is None and b"#" in self.data[self.end : self.stop]:
+        if self.listed is None and b"#" in self.data[self.end : self.stop]:
             return b"  " + b" ".join(comments(self.data[self.end : self.stop] + self.trail))
         return self.trail.rstrip() if b"#" in self.trail else b""
 
@@ -164,7 +164,7 @@ class Listed(NamedTuple):
 
     def whole(self, fields: Sequence[TextField]) -> bool:
         """Whether all values stand in their order and unchanged among these."""
-        kept = [field for field in fields if field.list is self]
+        kept = [field for field in fields if field.listed is self]
         return tuple(kept) == self.fields and not any(field.changed or field.home is None for field in kept)
 
     def loose(self, field: TextField) -> bytes:
@@ -209,7 +209,7 @@ class TextMessage(message.Message):
             if statement.is_list:
                 shared = Listed(statement.start, statement.stop, tuple(fields))
                 for field in fields:
-                    field.list = shared
+                    field.listed = shared
             first, last = fields[0], fields[-1]
             first.lead, last.trail = data[position : statement.start], data[statement.stop : statement.end]
             first.fresh = fresh or b"\n" in first.lead or b"\r" in first.lead
@@ -232,15 +232,16 @@ class TextMessage(message.Message):
             now is not then or now.changed for now, then in zip(self._fields, self.written)
         )
 
-    def take(self, field: message.Field) -> message.Field:
+    def take(self, field: TextField) -> TextField:  # type: ignore[override]
         """Take a field out, with its comments, to put it elsewhere."""
-        field.leave()  # type: ignore[attr-defined]
-        return super().take(field)
+        field.leave()
+        self.fields.remove(field)
+        return field
 
-    def drop(self, field: message.Field) -> None:
+    def drop(self, field: TextField) -> None:  # type: ignore[override]
         """Take a field out for good; its comments stay in its place."""
-        place = self.fields.index(field)  # type: ignore[arg-type]
-        self._remark(place, self.take(field).comments())  # type: ignore[attr-defined]
+        place = self.fields.index(field)
+        self._remark(place, self.take(field).comments())
 
     def scalar(self, name: str, value: Value) -> TextField:
         """A new field, not yet entered."""
@@ -248,29 +249,29 @@ class TextMessage(message.Message):
         made.assign(value)
         return made
 
-    def group(self, name: str, fields: Sequence[message.Field], flat: bool = False) -> TextField:
+    def group(self, name: str, fields: Sequence[TextField], flat=False) -> TextField:  # type: ignore[override]
         """A new message of fields, not yet entered."""
         made = TextField(name)
-        made.inside = TextMessage(None, fields, flat)  # type: ignore[arg-type]
+        made.inside = TextMessage(None, fields, flat)
         return made
 
-    def gather(self, name: str, fields: Sequence[message.Field], flat: bool = False) -> TextField:
+    def gather(self, name: str, fields: Sequence[TextField], flat=False) -> TextField:  # type: ignore[override]
         """Move fields into a new message; what stands above the topmost then stands above the message."""
-        topmost = min(fields, key=self.fields.index)  # type: ignore[arg-type]
-        group: TextField = super().gather(name, fields, flat)  # type: ignore[assignment]
-        group.above, topmost.above = topmost.above, []  # type: ignore[attr-defined]
+        topmost = min(fields, key=self.fields.index)
+        group = super().gather(name, fields, flat)
+        group.above, topmost.above = topmost.above, []
         for field in fields:
-            field.above = [line for line in field.above if line]  # type: ignore[attr-defined]
+            field.above = [line for line in field.above if line]
         return group
 
-    def unwrap(self, field: message.Field) -> None:
+    def unwrap(self, field: TextField) -> None:  # type: ignore[override]
         """Put the fields of a message in its place; its own comments stay above and below them."""
-        place, inner = self.fields.index(field), field.message  # type: ignore[arg-type]
+        place, inner = self.fields.index(field), field.message
         count = len(inner.fields)
-        field.leave()  # type: ignore[attr-defined]
+        field.leave()
         super().unwrap(field)
-        self._remark(place + count, comments(inner.tail) + comments(field.behind))  # type: ignore[attr-defined]
-        self._remark(place, field.above + comments(inner.head))  # type: ignore[attr-defined]
+        self._remark(place + count, comments(inner.tail) + comments(field.behind))
+        self._remark(place, field.above + comments(inner.head))
 
     def _remark(self, place: int, lines: List[bytes]) -> None:
         """Enter comments alone."""
