@@ -161,10 +161,16 @@ class Writer:
         return self.chance.choice(["# {}", "#{}", "# \"{}'"]).format(self.count)
 
     def field(self, name: str, value: Any, depth: int, flat: bool) -> str:
-        end = self.chance.choice(["", "", "", "", ",", ";", " ;"])
+        """A field with a value; a comment may stand before its value and before its separator too."""
+        gap = self.gap(flat)
+        end = self.chance.choice(["", "", "", "", ",", ";", " ;", f"{self.gap(flat)};"])
         if isinstance(value, str):
-            return f"{name}{self.chance.choice([': ', ':', ' : '])}{value}{end}"
-        return name + self.chance.choice([" ", ": ", "", ":"]) + self.message(value, depth, flat) + end
+            return f"{name}{self.chance.choice([': ', ':', ' : '])}{gap}{value}{end}"
+        return name + self.chance.choice([" ", ": ", "", ":"]) + gap + self.message(value, depth, flat) + end
+
+    def gap(self, flat: bool) -> str:
+        """Nothing, or a comment with its line's end."""
+        return "" if flat or self.chance.random() > self.comments / 5 else f" {self.comment()}{self.newline} "
 
     def message(self, fields: Fields, depth: int, flat: bool) -> str:
         start, stop = self.chance.choice(["{}", "{}", "{}", "<>"])

@@ -92,3 +92,13 @@ def test_the_command(tmp_path: Path) -> None:
     assert model.read_bytes() == (tmp_path / "w").read_bytes()
     assert run(model, "--check").exit_code == 0
     assert run(tmp_path / "absent", "--check").exit_code == 2
+
+
+def test_a_broken_caffemodel_leaves_the_net_alone(tmp_path: Path) -> None:
+    """The error names the caffemodel, and neither file is written."""
+    model, net = tmp_path / "model", tmp_path / "net.prototxt"
+    model.write_bytes(b"\x12\x04\x0a\x02\x12\x00")
+    net.write_text("layers { type: RELU }")
+    found = run(net, "--in-place", "--weights", model, "--weights-out", tmp_path / "w")
+    assert found.exit_code == 2 and f"{model}: a layer: type must be one of V0's" in found.output
+    assert net.read_text() == "layers { type: RELU }" and not (tmp_path / "w").exists()

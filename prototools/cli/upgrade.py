@@ -43,11 +43,17 @@ def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: 
     settings = {"types": _types(types), "mixed": mixed}
 
     def job(path: str) -> int:
-        verdict = _one(path, way, quiet, settings)
-        if not weights:
-            return verdict
-        result = upgrade_weights(weights, weights_out, **settings)
-        return max(verdict, _comment(weights, result, quiet))
+        if os.path.isfile(path) and is_binary(files.read(path, SAMPLE)):
+            return _binary(path, way, quiet, settings)
+        data = files.read(path)
+        if is_binary(data[:SAMPLE]):
+            raise files.FileError("a binary net must be a file; standard input and pipes take text")
+        result = upgrade(data, **settings)
+        verdict = _comment(path, result, quiet)
+        if weights:
+            # Before the net is written, so that a broken caffemodel leaves both as they were.
+            verdict = max(verdict, _comment(weights, upgrade_weights(weights, weights_out, **settings), quiet))
+        return max(verdict, deliver(path, data, result.text, way))
 
     each(nets, job)
 
@@ -61,17 +67,6 @@ def _types(values: Iterable[str]) -> Dict[str, str]:
             raise click.BadParameter(f"must be OLD=NEW, but is {value!r}", param_hint="--type")
         types[old] = new
     return types
-
-
-def _one(path: str, way: Delivery, quiet: bool, settings: Dict[str, Any]) -> int:
-    """One file, text or binary; its verdict."""
-    if os.path.isfile(path) and is_binary(files.read(path, SAMPLE)):
-        return _binary(path, way, quiet, settings)
-    data = files.read(path)
-    if is_binary(data[:SAMPLE]):
-        raise files.FileError("a binary net must be a file; standard input and pipes take text")
-    result = upgrade(data, **settings)
-    return max(_comment(path, result, quiet), deliver(path, data, result.text, way))
 
 
 def _binary(path: str, way: Delivery, quiet: bool, settings: Dict[str, Any]) -> int:

@@ -138,16 +138,10 @@ class TextField(message.Field):
     def leave(self) -> None:
         """Stand no longer where the author put it: only its comments come along."""
         if self.home is not None:
-            between = self.listed.loose(self) if self.listed else b""
+            between = self.listed.loose(self) if self.listed else self.data[self.end : self.stop]
             self.above = _lines(self.lead) + comments(between)
-            self.behind = self._remark()
+            self.behind = self.trail.rstrip() if b"#" in self.trail else b""
             self.home = None
-
-    def _remark(self) -> bytes:
-        """The comments behind the field on its line, with the blanks in front of them."""
-        if self.listed is None and b"#" in self.data[self.end : self.stop]:
-            return b"  " + b" ".join(comments(self.data[self.end : self.stop] + self.trail))
-        return self.trail.rstrip() if b"#" in self.trail else b""
 
     def comments(self) -> List[bytes]:
         """Every comment above, inside and behind a field that has left its place."""
@@ -271,7 +265,8 @@ class TextMessage(message.Message):
         field.leave()
         super().unwrap(field)
         self._remark(place + count, comments(inner.tail) + comments(field.behind))
-        self._remark(place, field.above + comments(inner.head))
+        opening = field.data[field._first() : inner.tree.body_start] + inner.head
+        self._remark(place, field.above + comments(opening))
 
     def _remark(self, place: int, lines: List[bytes]) -> None:
         """Enter comments alone."""

@@ -72,9 +72,9 @@ def upgrade_weights(
             run(root, report, types or {}, mixed)
             pieces = wire.pieces(root) if root.changed else [(0, model.size)]
         except ValueError as error:
-            if isinstance(error, PrototoolsError):
-                raise
-            raise weights.WeightsError(f"{source}: must be a whole binary net, but is not: {error}") from None
+            ours = isinstance(error, PrototoolsError)
+            sentence = str(error) if ours else f"must be a whole binary net, but is not: {error}"
+            raise weights.WeightsError(f"{source}: {sentence}") from None
         if target is not None:
             weights.write(model, target, pieces)
     return Upgraded(None, tuple(report.steps), tuple(report.notes))

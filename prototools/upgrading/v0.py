@@ -45,7 +45,7 @@ class _Layer:
         self.inner = self.outer.one("layer")
         own = self.inner.message if self.inner else self.outer
         self.type = own.string("type") if self.inner else ""
-        self.name = own.string("name")
+        self.name = own.string("name") or "a layer"
 
 
 # ---------------------------------------------------------------- padding layers
