@@ -72,14 +72,19 @@ class _Page:
 
     def _text(self, field: TextField, stop: int) -> bytes:
         """A field of the file with its new name and what changed in it, up to a byte of the file."""
-        data, node = field.data, field.tree
+        data, tree = field.data, field.tree
         after_name = field.start + len(field.written)
-        if node is None:
-            return field.name.encode() + data[after_name : field.begin] + field.literal + data[field.end : stop]
-        body = data[node.body_start : node.body_stop]
-        if field.inside is not None and field.inside.changed:
-            body = self.body(field.inside, b"\n" not in body and b"\r" not in body)
-        return field.name.encode() + data[after_name : node.body_start] + body + data[node.body_stop : stop]
+        name = data[field.start : after_name] if field.name == field.written else field.name.encode()
+        if tree is None:
+            return name + data[after_name : field.begin] + field.literal + data[field.end : stop]
+        return name + data[after_name : tree.body_start] + self._inside(field) + data[tree.body_stop : stop]
+
+    def _inside(self, field: TextField) -> bytes:
+        """What stands between the brackets of a field of the file."""
+        body = field.data[field.tree.body_start : field.tree.body_stop]
+        if field.inside is None or not field.inside.changed:
+            return body
+        return self.body(field.inside, b"\n" not in body and b"\r" not in body)
 
     def _indent_inside(self, message: TextMessage) -> bytes:
         """The indent of a message's fields in the file."""
@@ -107,12 +112,9 @@ class _Page:
         """A new or moved field, its lines but the first indented anew."""
         if not field.stop:
             return self._made(field, indent) if field.is_message else self._name(field, b": ") + field.literal
-        if field.listed is not None:
-            text = self._element(field)
-        else:
-            text = self._text(field, field.end)
-        old = b"\n" + self._indent_of(field.start if field.listed is None else field.begin)
-        return text.replace(old, b"\n" + indent)
+        text = self._text(field, field.end) if field.listed is None else self._element(field)
+        old = self._indent_of(field.start if field.listed is None else field.begin)
+        return text.replace(b"\n" + old, b"\n" + indent)
 
     @staticmethod
     def _name(field: TextField, colon: bytes) -> bytes:
@@ -122,12 +124,9 @@ class _Page:
         """A value of a list as a field of its own."""
         if not field.is_message:
             return self._name(field, b": ") + field.literal
-        node = field.tree
-        body = field.data[node.body_start : node.body_stop]
-        if field.inside is not None and field.inside.changed:
-            body = self.body(field.inside, b"\n" not in body and b"\r" not in body)
-        return self._name(field, b" ") + field.data[node.start : node.body_start] + body + field.data[
-            node.body_stop : node.stop]
+        data, tree = field.data, field.tree
+        opening, closing = data[tree.start : tree.body_start], data[tree.body_stop : tree.stop]
+        return self._name(field, b" ") + opening + self._inside(field) + closing
 
     def _made(self, field: TextField, indent: bytes) -> bytes:
         """A new message."""
