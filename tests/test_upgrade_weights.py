@@ -41,14 +41,14 @@ def test_blobs_are_kept(tmp_path: Path) -> None:
 
 
 def test_blobs_are_not_loaded(tmp_path: Path) -> None:
-    """A model of 32 MB takes less than one."""
+    """A model of 32 MB takes little more than the lot that is copied at a time."""
     source = old_model(tmp_path / "old", 32)
     upgrade_weights(str(source))
     tracemalloc.start()
     upgrade_weights(str(source), str(tmp_path / "new"))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 1 << 20
+    assert peak < weights.CHUNK + (1 << 20)
 
 
 def test_in_place_and_twice(tmp_path: Path) -> None:
