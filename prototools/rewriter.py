@@ -152,7 +152,7 @@ class _Run:
             if layer.type in dialects.TYPES:
                 self._decide(layer)
             elif layer.type in dialects.UNREAD_TYPES:
-                self._refuse(layer, Refused(f"no dialect reads {layer.type} yet"))
+                self._refuse(layer, Refused(dialects.UNREAD_TYPES[layer.type]))
 
     def _states(self) -> List[Tuple[FilteredNet, Inference]]:
         """Every different net that the file can become, with its shapes.
@@ -229,7 +229,7 @@ class _Run:
 
     def foreign(self) -> Tuple[str, ...]:
         """The layer types that neither stock Caffe nor any dialect knows."""
-        ours = dialects.TYPES | dialects.UNREAD_TYPES | STOCK_TYPES
+        ours = dialects.TYPES | dialects.UNREAD_TYPES.keys() | STOCK_TYPES
         return tuple(sorted({layer.type for layer in self.net.layers if layer.type not in ours}))
 
 

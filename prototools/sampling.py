@@ -119,6 +119,23 @@ def asymmetric_fading(i: int, rows: int, out: int) -> Row:
     return tuple((row, weight) for row, weight in between(Fraction(i * rows, out), rows) if row < rows)
 
 
+def shifted(i: int, rows: int, out: int) -> Row:
+    """Half a pixel before the first pixel: x = i H / H' - 1/2, clamped (upsample_layer.cpp of caffe-sds)."""
+    return between(clamped(Fraction(i * rows, out) - HALF, rows), rows)
+
+
+def end_aligned(i: int, rows: int, out: int) -> Row:
+    """Last pixel on last pixel: x = (i + 1) H / H' - 1, cut towards zero (Tiny-DSOD).
+
+    Before the first row the weights are 1 - x and x, so the start extrapolates; the row behind the
+    last counts nothing.
+    """
+    x = Fraction((i + 1) * rows, out) - 1
+    low = max(whole(x), 0)
+    taps = ((low, 1 - (x - low)), (low + 1, x - low))
+    return tuple((row, weight) for row, weight in taps if weight and row < rows)
+
+
 def half_pixel_floor(i: int, rows: int, out: int) -> Row:
     """The row below the pixel centre: floor((i + 1/2) H / H')."""
     return one(whole((i + HALF) * rows / out), rows)
@@ -209,5 +226,7 @@ HALF_PIXEL_NEAREST = Sampling("nearest, half-pixel", half_pixel_floor)
 HALF_PIXEL_ONNX = Sampling("nearest, half-pixel less a half", half_pixel_onnx)
 ASYMMETRIC = Sampling("asymmetric", asymmetric)
 REPEATED = Sampling("repeated, then zeros", repeated_then_zero)
+END_ALIGNED = Sampling("ends on ends", end_aligned)
+SHIFTED = Sampling("shifted by half a pixel", shifted)
 ASYMMETRIC_FADING = Sampling("asymmetric, fading", asymmetric_fading)
 CUBIC_UNCLAMPED = Sampling("cubic, unclamped", cubic_unclamped)

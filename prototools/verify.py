@@ -198,7 +198,7 @@ class _Run:
 
     def _custom(self) -> List[str]:
         return [f"{layer.name}: still of type {layer.type}, which stock Caffe does not have"
-                for layer in self.after.layers if layer.type in TYPES | UNREAD_TYPES]
+                for layer in self.after.layers if layer.type in TYPES | UNREAD_TYPES.keys()]
 
     def _notes(self, found: Sequence[Region]) -> Iterator[str]:
         needed = _origins(self.before, [layer for region in found for layer in region.before])

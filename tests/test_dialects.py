@@ -7,7 +7,7 @@ from typing import Dict, Optional
 import numpy as np
 import pytest
 
-from prototools.dialects import TABLE, TYPES, names
+from prototools.dialects import TABLE, TYPES, UNREAD_TYPES, names
 from prototools.errors import PrototoolsError
 from prototools.net import Net
 from prototools.patching import replaced_layers
@@ -35,6 +35,14 @@ LAYERS_READ = [
     ("Upsample", "upsample_param { mode: BILINEAR height: 9 width: 10 }", None),
     ("Upsample", "upsample_param { mode: NEAREST height: 9 width: 10 }", None),
     ("Upsample", "upsample_param { scale: 3 nearestneighbor_mode: true }", None),
+    ("Upsample", "upsample_param { height: 12 width: 14 }", None),
+    ("Upsample", "upsample_param { height: 5 width: 11 }", None),
+    ("Upsample", "upsample_param { height: 18 width: 14 }", "sds"),
+    ("Upsample", "upsample_param { scale: 2 }", "sophgo"),
+    ("Upsample", "", "nnie"),
+    ("SimpleUpsample", "upsample_param { height: 12 width: 14 }", None),
+    ("SimpleUpsample", "upsample_param { height: 5 width: 11 }", None),
+    ("Interp", "interp_param { zoom_factor: 2 type: Bilinear }", None),
     ("UpsampleDarknet", "upsample_darknet_param { stride: 2 }", None),
     ("Upsampling", "upsampling_param { scalefactor: 3 }", None),
     ("Upscale2D", "", None),
@@ -110,6 +118,37 @@ def test_size_references(kind: str) -> None:
     inputs = {"data": random.randn(2, 3, 4, 5), "like": random.randn(2, 1, 9, 11)}
     before, after = outcome(text, inputs, None)
     assert before.shape == (2, 3, 9, 11) and np.abs(before - after).max() < 2e-6
+
+
+@pytest.mark.parametrize("size", [(8, 10), (7, 11), (12, 5), (3, 4), (2, 1)], ids=str)
+def test_reference_first(size) -> None:
+    """Tiny-DSOD's Upsample: the first bottom gives the size, the second is enlarged."""
+    random = np.random.RandomState(0)
+    dims = " ".join(f"dim: {rows}" for rows in (2, 3, *size))
+    like = f'layer {{ name: "like" type: "Input" top: "like" input_param {{ shape {{ {dims} }} }} }}\n'
+    text = like + net("Upsample", "", (4, 5), 'bottom: "like" bottom: "data"')
+    inputs = {"data": random.randn(2, 3, 4, 5), "like": random.randn(2, 3, *size)}
+    before, after = outcome(text, inputs, None)
+    assert before.shape == (2, 3, *size) and np.abs(before - after).max() < 2e-6
+
+
+def test_three_bottoms() -> None:
+    """ctensmeyer's Upsample: data, mask, and a blob of the wanted size."""
+    text = (
+        'layer { name: "image" type: "Input" top: "image" input_param { shape { dim: 1 dim: 2 dim: 6 dim: 8 } } }\n'
+        'layer { name: "pool" type: "Pooling" bottom: "image" top: "pool" top: "mask" '
+        "pooling_param { pool: MAX kernel_size: 2 stride: 2 } }\n"
+        'layer { name: "up" type: "Upsample" bottom: "pool" bottom: "mask" bottom: "image" top: "up" }\n'
+    )
+    before, after = outcome(text, {"image": np.random.RandomState(0).randn(1, 2, 6, 8)}, None)
+    assert np.count_nonzero(before) == 24 and np.array_equal(before, after)
+
+
+@pytest.mark.parametrize("kind", sorted(UNREAD_TYPES))
+def test_types_that_cannot_be_read(kind: str) -> None:
+    """Refused with the reason, and never taken for a layer that is none of our business."""
+    refusal, = rewrite(net(kind, "", (4, 5))).refusals
+    assert refusal.reason == UNREAD_TYPES[kind]
 
 
 def test_every_type_is_tried() -> None:

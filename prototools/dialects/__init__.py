@@ -7,7 +7,7 @@ A new custom layer is a file with `DIALECTS`, and its rows here.
 
 from __future__ import annotations
 
-from typing import List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from prototools.dialects import (
     darknet,
@@ -20,6 +20,7 @@ from prototools.dialects import (
     unpool,
     unpooling,
     upsample,
+    upsample_forks,
 )
 from prototools.dialects.reading import Context, Dialect, Reading
 from prototools.lowerings.request import Refused
@@ -28,6 +29,7 @@ TABLE: Tuple[Dialect, ...] = (
     *interp_forks.DIALECTS,
     *interp.DIALECTS,
     *upsample.DIALECTS,
+    *upsample_forks.DIALECTS,
     *darknet.DIALECTS,
     *unpool.DIALECTS,
     *unpooling.DIALECTS,
@@ -40,10 +42,13 @@ TABLE: Tuple[Dialect, ...] = (
 #: Every layer type that some dialect reads.
 TYPES = frozenset(name for dialect in TABLE for name in dialect.types)
 
-#: Types that resize in forks and that no dialect reads yet, so that reports can name them.
-UNREAD_TYPES = frozenset(
-    "Bilinearupsample CropAndResize InterpVariable SimpleUpsample UpsamplePooling".split()
-)
+#: Types that resize in forks and that no dialect can read, and why.
+UNREAD_TYPES: Dict[str, str] = {
+    "Bilinearupsample": "its fork swaps height and width, and no two versions of it agree",
+    "CropAndResize":    "where it reads is computed while the net runs, so no fixed layers do the same",
+    "InterpVariable":   "its size is data of its second bottom, known only while the net runs",
+    "UpsamplePooling":  "its own check of sizes contradicts what it computes",
+}
 
 
 def names() -> List[str]:

@@ -4,6 +4,7 @@ The map is the same stretch of corners onto corners; what differs is the size, o
 
 * `segstereo`: `interp_type: "nearest_neighbor"` takes the nearest row, halves upwards;
 * `jolibrain` (BVLC pull requests 6843 and 6915): `mode: NEAREST` does too;
+* `afriesen`: `type: Bilinear` is PSPNet's; its other kind is OpenCV's resize and ignores the pads;
 * `synopsys`: `full_zoom_factor` gives H' = H z where nothing else gives a size;
 * `cambricon`: writes `align_corners`, which its CPU code ignores;
 * `deeplab_v1`: the V1 type INTERP; exactly one of zoom and size, and pads that its code ignores;
@@ -64,6 +65,13 @@ def _read_jolibrain(context: Context) -> Reading:
     if mode not in ("LINEAR", "NEAREST", "1", "3"):
         raise Refused(f"mode must be LINEAR or NEAREST, but is {mode}")
     return _sampled(context, ALIGN_CORNERS if mode in ("LINEAR", "1") else NEAREST_ALIGN_CORNERS)
+
+
+def _read_afriesen(context: Context) -> Reading:
+    kind = context.param(PARAM).word("type", "Bilinear")
+    if kind != "Bilinear":
+        raise Refused(f"type must be Bilinear, but is {kind}: that is resized by OpenCV's own rules, pads ignored")
+    return _sampled(context, ALIGN_CORNERS)
 
 
 def _read_synopsys(context: Context) -> Reading:
@@ -157,6 +165,7 @@ def _cc4_rules(param: Message) -> Tuple[SizeRule, SizeRule]:
 DIALECTS = (
     Dialect("segstereo", TYPES, "yangguorun/SegStereo: interp_type", _claims("interp_type"), _read_segstereo),
     Dialect("jolibrain", TYPES, "jolibrain/caffe: mode", _claims("mode"), _read_jolibrain),
+    Dialect("afriesen", TYPES, "afriesen/caffe: type", _claims("type"), _read_afriesen),
     Dialect("synopsys", TYPES, "synopsys-caffe: full_zoom_factor", _claims("full_zoom_factor"), _read_synopsys),
     Dialect("cambricon", TYPES, "Cambricon: align_corners", _claims("align_corners"), _read_cambricon),
     Dialect("deeplab_v1", ("INTERP",), "DeepLab v1, whose code knows no pads", _claims_v1, _read_v1),

@@ -7,6 +7,7 @@ top[mask[i]] = data[i] in every (n, c) plane of H' x W', zeros elsewhere; a late
   `scale_h` and `scale_w`, less one row or column where `pad_out_h` or `pad_out_w` says so;
 * `Unpooling` of fusenet: `output_h` and `output_w`, else `scale`;
 * `MaxUnPool` of inisis/caffe: `dst_h` and `dst_w`;
+* `Upsample` of ctensmeyer/caffe with three bottoms: data, mask, and a blob of the wanted size;
 * `UNPOOLING` of DeconvNet with `unpool: MAX` and a mask: `unpool_size`, or `unpool_h` and `unpool_w`.
 
 The mask must be the second top of a MAX Pooling layer in the same file: that is where the windows
@@ -24,6 +25,7 @@ from prototools.dialects.reading import (
     only,
     positive,
     require_bottoms,
+    size_of,
 )
 from prototools.lowerings.request import Refused
 from prototools.prototext import Message
@@ -104,6 +106,19 @@ def _read_max_unpool(context: Context) -> Reading:
     return _scattered(context, *(Given(positive(param, name, 0)) for name in ("dst_h", "dst_w")))
 
 
+# ---------------------------------------------------------------- ctensmeyer
+
+
+def _claims_ctensmeyer(context: Context) -> bool:
+    return len(context.layer.bottoms) == 3 and context.reads_mask(1) and not context.param("upsample_param").names()
+
+
+def _read_ctensmeyer(context: Context) -> Reading:
+    require_bottoms(context, 3)
+    height, width = size_of(context, 2)
+    return Reading(Unpool(Given(height), Given(width)), references=(2,))
+
+
 DIALECTS = (
     Dialect(
         name="segnet",
@@ -112,6 +127,8 @@ DIALECTS = (
         claims=_claims_segnet,
         read=_read_segnet,
     ),
+    Dialect("ctensmeyer", ("Upsample", "UPSAMPLE"), "ctensmeyer/caffe: data, mask, and a blob of the wanted size",
+            _claims_ctensmeyer, _read_ctensmeyer),
     Dialect("fusenet", ("Unpooling", "UNPOOLING"), "tum-vision/fusenet", _claims_fusenet, _read_fusenet),
     Dialect("max_unpool", ("MaxUnPool",), "inisis/caffe", _two_with_mask, _read_max_unpool),
 )
