@@ -12,7 +12,7 @@ import sys
 from collections import Counter
 from typing import Dict, Iterator, List, NamedTuple, Tuple
 
-from prototools.dialects import TYPES, UNREAD_TYPES
+from prototools.dialects import UNREAD_TYPES
 from prototools.errors import PrototoolsError
 from prototools.files import read
 from prototools.rewriter import Result, rewrite
@@ -105,14 +105,12 @@ def _summary(found: List[Outcome]) -> str:
     whole = [one for one in custom if not one.result.refusals]
     changes = sum(len(one.result.changes) for one in custom)
     refusals = sum(len(one.result.refusals) for one in custom)
-    read_already = sum(
-        refusal.type in TYPES for one in custom for refusal in one.result.refusals
-    )
+    unread = sum(refusal.type in UNREAD_TYPES for one in custom for refusal in one.result.refusals)
     return (
         f"{len(found)} files, {sum(bool(one.error) for one in found)} of them no text format; "
         f"{len(custom)} with custom resize layers, {len(whole)} of these rewritten whole; "
         f"{changes} layers rewritten, {refusals} refused "
-        f"({refusals - read_already} of types that no dialect reads: {len(UNREAD_TYPES)} types)"
+        f"({unread} of types that no dialect can read)"
     )
 
 

@@ -94,6 +94,14 @@ class Layer:
         self.tops = message.strings("top")
 
     @property
+    def kind(self) -> str:
+        """What the layer does: its type, and for a Python layer its class, as `Python:module.class`."""
+        if self.type != "Python":
+            return self.type
+        own = self.param("python_param")
+        return f"Python:{own.string('module')}.{own.string('layer')}"
+
+    @property
     def parameters(self) -> Message:
         """The message that holds the parameters: the layer itself, or V0's inner `layer`."""
         return self.message.messages("layer")[0] if self.version == 0 else self.message

@@ -145,11 +145,11 @@ class _Run:
         self.changes: List[Change] = []
         self.refusals: List[Refusal] = []
         self.placements: List[Tuple[Layer, Placement]] = []
-        custom = [layer for layer in net.layers if layer.type in dialects.TYPES]
+        custom = [layer for layer in net.layers if layer.kind in dialects.TYPES]
         self.states = self._states() if custom else []
         self.taken: Set[str] = _names(net) if custom else set()
         for layer in net.layers:
-            if layer.type in dialects.TYPES:
+            if layer.kind in dialects.TYPES:
                 self._decide(layer)
             elif layer.type in dialects.UNREAD_TYPES:
                 self._refuse(layer, Refused(dialects.UNREAD_TYPES[layer.type]))

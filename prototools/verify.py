@@ -198,7 +198,7 @@ class _Run:
 
     def _custom(self) -> List[str]:
         return [f"{layer.name}: still of type {layer.type}, which stock Caffe does not have"
-                for layer in self.after.layers if layer.type in TYPES | UNREAD_TYPES.keys()]
+                for layer in self.after.layers if layer.kind in TYPES | UNREAD_TYPES.keys()]
 
     def _notes(self, found: Sequence[Region]) -> Iterator[str]:
         needed = _origins(self.before, [layer for region in found for layer in region.before])
@@ -206,7 +206,7 @@ class _Run:
             if name not in needed:
                 continue
             yield f"the shape of {name} is not told; {_by(shape)} was taken (--shape {name}=N,C,H,W gives another)"
-        old = {layer.name: layer.type for layer in self.before.layers if layer.type in TYPES}
+        old = {layer.name: layer.type for layer in self.before.layers if layer.kind in TYPES}
         for layer in self.after.layers:
             if layer.type == "Deconvolution" and layer.name in old:
                 yield (f"{layer.name} keeps the name of the {old[layer.name]} that it replaces; a caffemodel that "

@@ -77,6 +77,10 @@ LAYERS_READ = [
 
 
 def net(kind: str, param: str, size, bottoms: str = 'bottom: "data"') -> str:
+    if kind.startswith("Python:"):
+        kind, _, name = kind.partition(":")
+        module, _, layer = name.rpartition(".")
+        param = f'python_param {{ module: "{module}" layer: "{layer}" {param} }}'
     dims = " ".join(f"dim: {dim}" for dim in (2, 3, *size))
     old = kind in ("UNPOOLING", "INTERP")
     own = f'name: "up" type: {kind if old else chr(34) + kind + chr(34)} {bottoms} top: "up" {param} }}\n'
@@ -132,6 +136,33 @@ def test_reference_first(size) -> None:
     assert before.shape == (2, 3, *size) and np.abs(before - after).max() < 2e-6
 
 
+HIDDEN = "Python:interp.UpsamplingBilinear2d"
+
+
+@pytest.mark.parametrize("zoom", ["2", "3.0"])
+def test_python_layer(zoom: str) -> None:
+    """Nearest, whatever the class is called, and only where the fork's code is right."""
+    param = f"param_str: '{{\"zoom_factor\": {zoom}}}'"
+    before, after = outcome(net(HIDDEN, param, (5, 5)), {"data": np.random.RandomState(0).randn(2, 3, 5, 5)}, None)
+    assert before.shape[2] == int(float(zoom)) * 5 and np.array_equal(before, after)
+    refusal, = rewrite(net(HIDDEN, param, (5, 6))).refusals
+    assert "must be square, but is 5 x 6" in refusal.reason
+
+
+@pytest.mark.parametrize("text, words", [("{'zoom_factor': 1.5}", "whole number"), ("2", "must be a dictionary"),
+                                         ("__import__('os')", "must be a dictionary"), ("{}", "must be a dictionary")])
+def test_python_layer_settings(text: str, words: str) -> None:
+    """What is no dictionary of numbers is refused, and never run."""
+    refusal, = rewrite(net(HIDDEN, f'param_str: "{text}"', (5, 5))).refusals
+    assert words in refusal.reason
+
+
+def test_other_python_layers_stay() -> None:
+    """A Python layer of another class is none of our business."""
+    result = rewrite(net("Python:rpn.ProposalLayer", "", (5, 5)))
+    assert not result.changes and not result.refusals
+
+
 def test_three_bottoms() -> None:
     """ctensmeyer's Upsample: data, mask, and a blob of the wanted size."""
     text = (
@@ -153,7 +184,7 @@ def test_types_that_cannot_be_read(kind: str) -> None:
 
 def test_every_type_is_tried() -> None:
     """A new layer type needs a row here; masks have their own tests."""
-    tried = {kind for kind, _, _ in LAYERS_READ} | {"BilinearInterpolation", "Interpolation", "InterpAdvance"}
+    tried = {kind for kind, _, _ in LAYERS_READ} | {HIDDEN, "BilinearInterpolation", "Interpolation", "InterpAdvance"}
     masks = {"MaxUnPool", "Unpooling"}
     elsewhere = {"INTERP", "UPSAMPLE"}  # V1 spellings of types that are tried.
     without_reference = TYPES - set(LAYERS)

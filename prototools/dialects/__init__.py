@@ -13,6 +13,7 @@ from prototools.dialects import (
     darknet,
     interp,
     interp_forks,
+    python_layers,
     resample,
     resize,
     stretching,
@@ -37,9 +38,10 @@ TABLE: Tuple[Dialect, ...] = (
     *resample.DIALECTS,
     *resize.DIALECTS,
     *stretching.DIALECTS,
+    *python_layers.DIALECTS,
 )
 
-#: Every layer type that some dialect reads.
+#: Every layer type that some dialect reads; Python layers stand under their class (`Layer.kind`).
 TYPES = frozenset(name for dialect in TABLE for name in dialect.types)
 
 #: Types that resize in forks and that no dialect can read, and why.
@@ -61,7 +63,7 @@ def choose(context: Context, wanted: Sequence[str] = ()) -> Dialect:
 
     Raises `Refused` where the file does not decide, with the dialects to choose from.
     """
-    rows = [dialect for dialect in TABLE if context.layer.type in dialect.types]
+    rows = [dialect for dialect in TABLE if context.layer.kind in dialect.types]
     for dialect in rows:
         if dialect.name in wanted:
             return dialect

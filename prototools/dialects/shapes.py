@@ -35,7 +35,7 @@ def infer_custom(
     def custom(layer: Layer, bottoms: Sequence[Shape]) -> Optional[List[Shape]]:
         if layer.type in KEEPING and bottoms:
             return _kept(layer, bottoms)
-        if layer.type not in TYPES or not bottoms:
+        if layer.kind not in TYPES or not bottoms:
             return None
         shape = output_shape(Context(layer, bottoms, net), wanted)
         return None if shape is None else [shape]

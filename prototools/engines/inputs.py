@@ -85,7 +85,7 @@ def _sizes(net: FilteredNet, found: Inference, given: Given, wanted: Sequence[st
 def _masked(net: FilteredNet, found: Inference) -> Iterator[Tuple[Layer, Sequence, Sequence]]:
     """The layers with a pooling mask, each with its own size and that of what was pooled."""
     for layer in net.layers:
-        for source in net.sources(layer) if layer.type in TYPES and layer.tops else ():
+        for source in net.sources(layer) if layer.kind in TYPES and layer.tops else ():
             maker = source.layer if source else None
             if maker is not None and source.top == 1 and maker.type == "Pooling" and maker.bottoms:
                 yield layer, (found.tops(layer)[0] or ())[2:], (found.bottoms(maker)[0] or ())[2:]

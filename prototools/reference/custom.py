@@ -27,6 +27,7 @@ CUSTOM: Dict[str, Forward] = {
     "InterpVariable": interp.interp_variable,
     "MaxUnPool": unpooling.max_unpool,
     "OctaveUpsample": upsample.octave_upsample,
+    "Python:interp.UpsamplingBilinear2d": upsample.python_interp,
     "Resample": resizers.resample,
     "Resize": resizers.resize,
     "ResizeBilinear": resizers.resize_bilinear,

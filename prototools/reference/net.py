@@ -51,7 +51,7 @@ def forward_layer(
     try:
         if not params:
             call = call._replace(params=parameters(call, bilinear))
-        return LAYERS[layer.type](call)
+        return LAYERS[layer.kind](call)
     except PrototoolsError:
         raise
     except (ArithmeticError, IndexError, MemoryError, TypeError, ValueError) as error:
@@ -66,7 +66,7 @@ def _float64(blobs: Sequence[np.ndarray]) -> List[np.ndarray]:
 def _check_runnable(layer: Layer) -> None:
     if layer.version == 0:
         raise layer_error(layer, "is written in the oldest form (V0); upgrade the net first")
-    if layer.type not in LAYERS:
+    if layer.kind not in LAYERS:
         raise layer_error(layer, "no forward function is known; give its tops as inputs")
 
 
@@ -195,7 +195,7 @@ class _Runner:
 
 def _is_given(layer: Layer, inputs: Mapping[str, np.ndarray]) -> bool:
     """Whether the inputs stand for this layer: it has no bottoms or cannot be run here."""
-    replaceable = not layer.bottoms or layer.type not in LAYERS
+    replaceable = not layer.bottoms or layer.kind not in LAYERS
     return replaceable and bool(layer.tops) and all(top in inputs for top in layer.tops)
 
 
@@ -208,4 +208,4 @@ def _shared_names(layer: Layer) -> List[str]:
 
 def unknown_types(layers: Iterable[Layer]) -> List[str]:
     """The layer types without a forward function, each once, in order."""
-    return list(dict.fromkeys(layer.type for layer in layers if layer.type not in LAYERS))
+    return list(dict.fromkeys(layer.type for layer in layers if layer.kind not in LAYERS))

@@ -28,7 +28,7 @@ RESIZE = ("appearance_flow", "happynear", "face_parsing")
 #: Forks whose layer types have one meaning, so that naming them changes nothing here.
 PLAIN = (
     "cambricon_unpooling", "darknet", "deephi", "flownet2", "imresize", "interpolate", "max_unpool", "octave",
-    "pull_6508", "reference", "simple_upsample", "upsampling", "upscale", "upscale2d",
+    "pull_6508", "python_interp", "reference", "simple_upsample", "upsampling", "upscale", "upscale2d",
 )
 DIALECTS = INTERP + UPSAMPLE + UNPOOLING + RESIZE + PLAIN
 

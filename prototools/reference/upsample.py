@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ast import literal_eval
 from typing import Callable, Dict, List, Tuple
 
 import numpy as np
@@ -223,3 +224,13 @@ def simple_upsample(call: Call) -> List[np.ndarray]:
         size, new_size = bottom.shape[axis], _factor(call, param, name, 0)
         taps.append(clamped((np.arange(new_size) + 0.5) * size / new_size - 0.5, size))
     return [lerp(bottom, taps[0], taps[1])]
+
+
+def python_interp(call: Call) -> List[np.ndarray]:
+    """`UpsamplingBilinear2d` of YOLOv3-caffe's interp.py: OpenCV's nearest, floor(i / zoom), for square maps."""
+    settings, bottom = literal_eval(call.param("python_param").string("param_str")), planes(call)
+    if bottom.shape[2] != bottom.shape[3]:
+        raise call.error(f"its code takes square maps only, but the map is {bottom.shape[2]} x {bottom.shape[3]}")
+    size = int(bottom.shape[2] * settings["zoom_factor"])
+    rows = (np.arange(size) * bottom.shape[2] / size).astype(np.int64)
+    return [bottom[:, :, rows][:, :, :, rows]]

@@ -14,6 +14,9 @@ from prototools.shapes.table import TABLE, Rule, check_counts, check_engine
 AUTOMATIC = "(automatic)"
 
 #: Gives the shapes of a custom layer's tops, or None where it does not know the layer.
+#: The stock type whose shapes its own code decides.
+PYTHON = "Python"
+
 Extra = Callable[[Layer, Sequence[Shape]], Optional[Sequence[Shape]]]
 
 
@@ -123,7 +126,7 @@ class Inference:
 
     def _answer(self, layer: Layer, view: Layer, rule: Optional[Rule]) -> Answer:
         bottoms = self.bottoms(layer)
-        if rule is None:
+        if rule is None or view.type == PYTHON:
             return self._unknown(layer, view, bottoms)
         try:
             return self._checked(layer, view, rule, bottoms)
@@ -138,7 +141,7 @@ class Inference:
         return Answer([])
 
     def _unknown(self, layer: Layer, view: Layer, bottoms: List[Shape]) -> Answer:
-        """A layer type that is none of stock Caffe's."""
+        """A layer type that is none of stock Caffe's, or one whose own code decides."""
         if not view.type:
             self._refuse(layer, "type must be given")
         found = self._extra(layer, bottoms) if self._extra else None
