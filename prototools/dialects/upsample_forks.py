@@ -1,8 +1,9 @@
 """Upsample in the forks that interpolate with it, or whose text is another fork's too.
 
 * `sds` (bharath272/caffe-sds): `width` and `height`, both; x = i H / H' - 1/2, the borders repeated;
-* `tiny_dsod` (lyxok1/Tiny-DSOD): **the first bottom gives the size, the second is enlarged**; no fields;
-  last pixels fall on last pixels, and the first rows extrapolate;
+* `tiny_dsod` (lyxok1/Tiny-DSOD): **the first bottom gives the size, the second is enlarged**; no fields,
+  so it is taken for this where the two sizes differ, which a mask's never do; last pixels fall on last
+  pixels, and the first rows extrapolate;
 * `SimpleUpsample`: `height` and `width` of `upsample_param`, pixel centres on pixel centres;
 * `sophgo` (sophgo/caffe): with one bottom nearest by `scale`, which must be more than 1;
 * `nnie` (HiSilicon): with one bottom nearest by `scale`, which is 2 where it is not written.
@@ -44,8 +45,11 @@ def _read_simple(context: Context) -> Reading:
 
 
 def _claims_tiny_dsod(context: Context) -> bool:
-    masks = context.reads_mask(0) or context.reads_mask(1)
-    return len(context.layer.bottoms) == 2 and not masks and not context.param(PARAM).names()
+    if len(context.layer.bottoms) != 2 or context.param(PARAM).names():
+        return False
+    # A mask has the shape of its data, so two known sizes that differ are no SegNet's.
+    like, data = context.rows(0), context.rows(1)
+    return None not in like + data and like != data
 
 
 def _read_tiny_dsod(context: Context) -> Reading:
