@@ -69,7 +69,8 @@ def gain(block: Block) -> Fraction:
     product = Fraction(1)
     for layer in block.layers:
         filler = layer.own.get("weight_filler", {})
-        product *= Fraction(filler.get("value", 1)) * Fraction(layer.own.get("scale", 1))
+        # A scale of 0 makes ones, which are a factor on nothing.
+        product *= Fraction(filler.get("value", 1)) * (Fraction(layer.own.get("scale", 1)) or 1)
     return product
 
 
@@ -227,10 +228,42 @@ def _trace_reshape(layer: StockLayer, bottoms: List[Traced], axis: int) -> List[
     return bottoms
 
 
-def _trace_copy(layer: StockLayer, bottoms: List[Traced], axis: int) -> List[Traced]:
-    if layer.own.get("shift") or layer.own.get("power", 1) != 1:
+#: The source of rows that are one whatever the input is; MAX Pooling's rows bear it too.
+ONE = -1
+
+
+def _trace_power(layer: StockLayer, bottoms: List[Traced], axis: int) -> List[Traced]:
+    """A copy; ones, where the scale is 0; or one divided by what was made of ones."""
+    source, settings = bottoms[0], (layer.own.get("scale", 1), layer.own.get("shift", 0), layer.own.get("power", 1))
+    if settings == (0, 1, 1):
+        return [Traced(({ONE: 1},) * len(source.rows))]
+    if settings == (1, 0, -1):
+        if any(row.keys() != {ONE} for row in source.rows):
+            raise NotLinear("Power -1 must be of ones alone")
+        return [_over_common([{ONE: Fraction(source.denominator, row[ONE])} for row in source.rows])]
+    if settings[1:] != (0, 1):
         raise NotLinear("Power with a shift or a power is no linear map")
-    return [bottoms[0]]
+    return [source]
+
+
+def _trace_eltwise(layer: StockLayer, bottoms: List[Traced], axis: int) -> List[Traced]:
+    """A product of rows and of numbers that were made of ones."""
+    if layer.own.get("operation") != "PROD" or len(bottoms) != 2:
+        raise NotLinear("Eltwise must be a product of two")
+    source, factors = bottoms
+    if len(source.rows) != len(factors.rows) or any(row.keys() != {ONE} for row in factors.rows):
+        raise NotLinear("Eltwise must multiply by what was made of ones")
+    denominator = source.denominator * factors.denominator
+    return [_over_common([
+        {i: Fraction(weight * factor[ONE], denominator) for i, weight in row.items()}
+        for row, factor in zip(source.rows, factors.rows)
+    ])]
+
+
+def _over_common(rows: Sequence[Mapping[int, Fraction]]) -> Traced:
+    """Rows of fractions over one common denominator."""
+    common = lcm(weight.denominator for row in rows for weight in row.values())
+    return Traced(tuple({i: int(weight * common) for i, weight in row.items()} for row in rows), common)
 
 
 def _add(row: Dict[int, int], other: Mapping[int, int], factor: int = 1) -> None:
@@ -264,9 +297,10 @@ TRACES: Dict[str, Callable[[StockLayer, List[Traced], int], List[Traced]]] = {
     "Convolution": _trace_convolution,
     "Crop": _trace_crop,
     "Deconvolution": _trace_deconvolution,
+    "Eltwise": _trace_eltwise,
     "InnerProduct": _trace_inner_product,
     "Pooling": _trace_pooling,
-    "Power": _trace_copy,
+    "Power": _trace_power,
     "Reshape": _trace_reshape,
     "Silence": lambda layer, bottoms, axis: [],
     "Slice": _trace_slice,

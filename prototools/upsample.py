@@ -137,7 +137,8 @@ def resize(
     fractional `scale`. The block then has layers whose numbers stand in a caffemodel, which
     `save_weights` writes and `weights_of` gives as arrays. `weights=None` takes them only where they
     are needed, True takes the fastest block whether it needs them or not, False never takes them.
-    `in_shape` must be given for everything but a whole `scale` of "nearest".
+    `in_shape` must be given for everything but a whole `scale` of "nearest", or of "bilinear" at pixel
+    centres where it is one for both axes.
     Raises `UpsampleError` for arguments that do not fit, `Refused` where no block is exact.
     """
     if mode not in interpolation.MODES:
@@ -149,7 +150,7 @@ def resize(
     rows = _rows(in_shape)
     scales = (None, None) if scale is None else _scales(scale, rows)
     sizes = (None, None) if size is None else _pair("size", size)
-    if rows == (None, None) and (mode != "nearest" or size is not None):
+    if rows == (None, None) and (size is not None or align_corners or mode not in ("nearest", "bilinear")):
         raise UpsampleError(f"in_shape must be given, (N, C, H, W) or (H, W), for mode {mode!r} with these sizes")
     axes = [interpolation.axis(mode, align_corners, *known) for known in zip(rows, sizes, scales)]
     return _resized(bottom, Resize(*axes), channels, in_shape, *_wishes(weights))

@@ -47,6 +47,8 @@ CASES = [
     Case("refine", interp("height: 5 width: 5"), (4, 4)),
     Case("edges", 'type: "BilinearInterpolate" bilinear_interpolate_param { scale_factor: 2 align_corners: false }',
          (4, 5)),
+    Case("normalised", 'type: "ResizeBilinear" resize_bilinear_param { data_format: "NCHW" half_pixel_centers: true '
+         "scale_height: 3 scale_width: 3 }", (4, 5)),
     Case("padded", 'type: "OctaveUpsample" octaveupsample_param { upsample_h: 7 upsample_w: 9 }', (3, 4)),
     Case("unpool", 'type: "Upsample" bottom: "mask" upsample_param { scale: 2 }', (3, 4)),
     *(Case(name, interp("height: 25 width: 13"), (13, 6), WEIGHTS) for name in ("matrix", "bands")),

@@ -440,11 +440,10 @@ def test_product_certificate_catches(lowering: str, product: str, mistake) -> No
 @pytest.mark.parametrize("sampling", [HALF_PIXEL, ASYMMETRIC, ASYMMETRIC_FADING], ids=lambda sampling: sampling.name)
 def test_edges(sampling, factor: int, rows) -> None:
     """A whole factor with borders repeated, or fading, by fillers only and exact at every size."""
-    lowered = lower(request(Resize(Axis(sampling, Times(factor)), Axis(sampling, Times(factor))), rows=rows))
-    assert lowered.certificate.exact
-    assert types(lowered.block).split().count("Deconvolution") == 1
-    if min(rows) > 1:
-        assert lowered.block.lowering == "edges"
+    asked = request(Resize(Axis(sampling, Times(factor)), Axis(sampling, Times(factor))), rows=rows)
+    assert lower(asked).certificate.exact
+    lowered = lower(asked, Choices(lowering="edges"))
+    assert lowered.certificate.exact and types(lowered.block).split().count("Deconvolution") == 1
 
 
 def test_edges_need_one_whole_factor() -> None:
@@ -463,6 +462,20 @@ def test_edges_certificate_catches(mistake) -> None:
     assert not certify_resize(change(block, index, CONVOLUTION, **mistake), asked).exact
     bare = [layer for layer in block.layers if layer.type == "Deconvolution"]
     assert not certify_resize(Block("edges", (replace(bare[0], bottoms=("in",)),)), asked).exact
+
+
+@pytest.mark.parametrize("rows", [UNKNOWN, (1, 1), (3, 5)], ids=str)
+@pytest.mark.parametrize("factor", [2, 3, 4, 5, 8])
+def test_normalised(factor: int, rows) -> None:
+    """Pixel centres with borders repeated by fillers alone, sizes known or not."""
+    asked = request(Resize(*(Axis(HALF_PIXEL, Times(factor)),) * 2), rows=rows)
+    lowered = lower(asked, Choices(lowering="normalised"))
+    assert lowered.certificate.exact and types(lowered.block) == "Deconvolution Power Deconvolution Power Eltwise"
+    assert lower(asked).certificate.exact
+    for change_of in ({"pad": factor // 2 + 1}, {"kernel_size": 2 * factor + 1}):
+        assert not certify_resize(change(lowered.block, 2, CONVOLUTION, **change_of), asked).exact
+    faded = replace(lowered.block.layers[0], tops=(TOP,))
+    assert not certify_resize(Block("normalised", (faded,)), asked).exact
 
 
 @pytest.mark.parametrize("sizes", [(7, 7), (9, 8), (8, 11), (5, 4)], ids=str)
