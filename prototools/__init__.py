@@ -1,8 +1,8 @@
 """Generate and rewrite Caffe networks.
 
 `rewrite` replaces a fork's resize layers by stock layers with the same numbers, `upgrade` brings nets
-and solvers of old forms to the current one, `parse` gives the lossless tree of a prototxt, and
-`NetSpec`, `layers`, `params` and `upsample` build networks.
+and solvers of old forms to the current one, `deploy` turns a training net into the one that is deployed,
+`parse` gives the lossless tree of a prototxt, and `NetSpec`, `layers`, `params` and `upsample` build networks.
 Names are loaded when they are first used, so that a rewrite imports no protobuf and no numpy.
 """
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, List
 
 if TYPE_CHECKING:
     from prototools import upsample
+    from prototools.deploying import deploy
     from prototools.netspec import NetSpec, layers, params, to_proto
     from prototools.prototext import parse
     from prototools.rewriter import rewrite
@@ -22,6 +23,7 @@ __version__ = "0.1.0"
 #: Where each public name lives.
 _HOMES = {
     "NetSpec": "prototools.netspec",
+    "deploy": "prototools.deploying",
     "layers": "prototools.netspec",
     "params": "prototools.netspec",
     "to_proto": "prototools.netspec",
@@ -31,7 +33,7 @@ _HOMES = {
     "upsample": "prototools",
 }
 
-__all__ = ["NetSpec", "layers", "params", "parse", "rewrite", "to_proto", "upgrade", "upsample"]
+__all__ = ["NetSpec", "deploy", "layers", "params", "parse", "rewrite", "to_proto", "upgrade", "upsample"]
 
 
 def __getattr__(name: str) -> Any:

@@ -23,7 +23,7 @@ FLOORS = (
     ("blocks", "interpolation", "tracing", "cost", "net", "netspec", "reference", "realcaffe", "shapes", "weights"),
     ("lowerings", "dialects", "engines", "regions"),
     (
-        "placement", "rewriter", "patching", "report", "check", "verify", "upgrading", "upsample", "torch",
+        "placement", "rewriter", "patching", "report", "check", "verify", "upgrading", "deploying", "upsample", "torch",
         "corpus", "comparison",
     ),
     ("cli",),

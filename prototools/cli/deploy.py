@@ -1,0 +1,71 @@
+"""prototools deploy."""
+
+from __future__ import annotations
+
+from typing import Optional, Tuple
+
+import click
+
+from prototools import files
+from prototools.cli.delivery import deliver, delivery_options, one_way_out
+from prototools.cli.verdict import FOUND, each, many, say, shape_option
+from prototools.deploying import Deployed, deploy
+from prototools.shapes.blob import words
+
+
+@click.command()
+@click.argument("nets", nargs=-1, required=True, metavar="NET...")
+@delivery_options
+@click.option("--shape", "shapes", multiple=True, metavar="BLOB=N,C,H,W",
+              help="The shape of an input; ? for a dim that the file tells. Repeatable.")
+@click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), default="TEST", show_default=True,
+              help="The phase whose layers stay.")
+@click.option("--stage", "stages", multiple=True, metavar="NAME", help="A stage that is on. Repeatable.")
+@click.option("--level", type=int, default=0, show_default=True, help="The level that rules are compared with.")
+@click.option("--keep-branches", is_flag=True, help="Keep the side branches of auxiliary losses.")
+@click.option("--strip", is_flag=True, help="Take out fillers and learning rates, which only training needs.")
+@click.option("-q", "--quiet", is_flag=True, help="Say one line for each file, not one for each layer.")
+def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: bool, check: bool, shapes,
+            phase: str, stages: Tuple[str, ...], level: int, keep_branches: bool, strip: bool, quiet: bool) -> None:
+    """Turn the training network NET into the one that is deployed.
+
+    Data layers become inputs; losses, measurements, labels and what serves only these go; Softmax takes the
+    place of SoftmaxWithLoss. Layers that stay keep their names, so that the weights load, and their text.
+
+    Without an output option the text goes to standard output; NET may be - for standard input.
+    Exit 1, with nothing written, where a shape is not known or Caffe would refuse the result.
+    """
+    way = one_way_out(nets, output, in_place, diff, check)
+    given = shape_option(shapes)
+
+    def job(path: str) -> int:
+        data = files.read(path)
+        result = deploy(data, shapes=given, phase=phase, stages=stages, level=level,
+                        keep_branches=keep_branches, strip=strip)
+        _comment(path, result, quiet)
+        return FOUND if result.refusals else deliver(path, data, result.text, way)
+
+    each(nets, job)
+
+
+def _comment(path: str, result: Deployed, quiet: bool) -> None:
+    """A line for each layer on standard error, and one for the net; refusals always."""
+    for refusal in result.refusals:
+        say(f"{path}:{refusal}")
+    if result.refusals:
+        say(f"{path}: nothing written")
+        return
+    for change in () if quiet else result.changes:
+        say(f"{path}:{change.line}: {change.layer}: {change.type} {change.did}: {change.what}")
+    for note in result.notes:
+        say(f"{path}: {note}")
+    if not result.changes:
+        say(f"{path}: nothing to do, it is deployed already")
+        return
+    inputs = [f"{name} {words(shape)}" for name, shape in result.inputs.items()]
+    say(f"{path}: {many(_count(result), 'layer')} removed, inputs {', '.join(inputs) or 'none'}, "
+        f"outputs {', '.join(result.outputs)}")
+
+
+def _count(result: Deployed) -> int:
+    return sum(change.did == "removed" for change in result.changes)

@@ -1,0 +1,258 @@
+"""`deploy`: the plan, the shapes of its inputs, the edits, and the check of what came out."""
+
+from __future__ import annotations
+
+from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+
+from prototools.deploying import inputs
+from prototools.deploying.edits import RULES, Editor
+from prototools.deploying.graph import Graph
+from prototools.deploying.plan import Plan
+from prototools.dialects.shapes import infer_custom
+from prototools.errors import NetError
+from prototools.net import Layer, Net, NetState, Source
+from prototools.prototext import parse
+from prototools.prototext.tree import place_of
+from prototools.shapes.blob import words
+
+Shapes = Mapping[str, Sequence[Optional[int]]]
+Shape = Tuple[int, ...]
+
+
+class Change(NamedTuple):
+    """What became of one layer: `did` is "removed", "replaced", "added" or "changed", `what` says the rest."""
+
+    layer: str
+    type: str
+    line: int
+    did: str
+    what: str
+
+
+class Refusal(NamedTuple):
+    """Why nothing was written, with the layer and its place, and the option that helps."""
+
+    layer: str
+    line: int
+    column: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.line}:{self.column}: {self.layer}: {self.reason}"
+
+
+class Deployed(NamedTuple):
+    """What `deploy` gives.
+
+    `text` is the deployed network, as `bytes` or `str` like the one that was given; the given text itself
+    where `refusals` say why there is none. `inputs` are the input blobs with their shapes, `outputs` the
+    blobs that the net is for, `notes` sentences about what deserves a look.
+    """
+
+    text: Union[bytes, str]
+    changes: Tuple[Change, ...]
+    refusals: Tuple[Refusal, ...]
+    notes: Tuple[str, ...]
+    inputs: Dict[str, Tuple[int, ...]]
+    outputs: Tuple[str, ...]
+
+
+def deploy(
+    text: Union[bytes, str],
+    *,
+    shapes: Optional[Shapes] = None,
+    phase: str = "TEST",
+    stages: Iterable[str] = (),
+    level: int = 0,
+    keep_branches: bool = False,
+    strip: bool = False,
+) -> Deployed:
+    """Turn a training network (train_val.prototxt) into the one that is deployed.
+
+    Data layers become Input layers, one for each blob that is still read; V0 and V1 files get `input:`
+    headers. Losses, measurements, labels and whatever serves only these go. A SoftmaxWithLoss becomes a
+    Softmax and a SigmoidCrossEntropyLoss a Sigmoid, both called `prob`. Rules are resolved for `phase`,
+    `stages` and `level` and taken off. Layers that stay keep their names, so the weights load.
+
+    `shapes` gives input shapes as (N, C, H, W); a dim may be None where the file tells it. Without it the
+    shape is what the file tells, with a batch of 1.
+    `keep_branches` keeps the side branches of auxiliary losses; `strip` takes out fillers and multipliers.
+
+    Raises `ProtoTextError` for a file that is no text format, `NetError` for a shape of a blob that is no input.
+    """
+    data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else bytes(text)
+    run = _Run(data, dict(shapes or {}), NetState(phase, level, tuple(stages)), keep_branches, strip)
+    after = data if run.refusals else run.text
+    shown = after.decode("utf-8", "surrogateescape") if isinstance(text, str) else after
+    return Deployed(shown, tuple(run.changes), tuple(run.refusals), tuple(run.notes), run.inputs, tuple(run.outputs))
+
+
+class _Run:
+    """One pass over one net."""
+
+    def __init__(self, data: bytes, given: Dict, state: NetState, keep_branches: bool, strip: bool):
+        self.net = Net(parse(data))
+        self.data, self.given, self.strip = data, given, strip
+        self.filtered = self.net.filtered(state)
+        self.changes: List[Change] = []
+        self.refusals: List[Refusal] = []
+        self.notes: List[str] = []
+        self.inputs: Dict[str, Shape] = {}
+        self.outputs: List[str] = []
+        self.text = data
+        if not self.net.layers:
+            raise NetError("the file must hold a network, but has no layers")
+        self.graph = Graph(self.filtered)
+        self.plan = Plan(self.graph, keep_branches, set(given))
+        self._check_given()
+        self._check_bottoms()
+        if self.refusals:
+            return
+        if self._is_deployed():
+            self._unchanged()
+        else:
+            self._decide()
+
+    # ------------------------------------------------------------ what cannot be
+
+    def _check_given(self) -> None:
+        alive = {self.graph.name(source) for source in self.plan.inputs}
+        alive.update(name for name, _ in self.net.inputs() if name not in self.plan.dead_headers())
+        for name in self.given:
+            if name not in alive:
+                raise NetError(f"a shape is given for {name!r}, but the deployed net has no such input; "
+                               f"its inputs are {', '.join(sorted(alive)) or 'none'}")
+
+    def _check_bottoms(self) -> None:
+        """Every layer that stays must find its bottoms."""
+        for layer, blob in self.filtered.unknown_bottoms():
+            if id(layer) in self.plan.kept:
+                phase = self.filtered.state.phase
+                other = {"TEST": "TRAIN", "TRAIN": "TEST"}[phase]
+                makers = [one for one in self.net.layers if blob in one.tops and one not in self.filtered]
+                hint = f"; give --phase {other}" if makers else ""
+                self._refuse(layer, f"its bottom {blob!r} must be made by a layer of phase {phase}, but is not{hint}")
+        if not self.plan.roots:
+            self._refuse(self.net.layers[0], "something must be left to compute without losses and labels, "
+                         f"but phase {self.filtered.state.phase} has nothing")
+
+    def _refuse(self, layer: Layer, reason: str) -> None:
+        line, column = place_of(self.data, layer.message.start)
+        self.refusals.append(Refusal(layer.name, line, column, reason))
+
+    # ------------------------------------------------------------ a net that is deployed already
+
+    def _is_deployed(self) -> bool:
+        """Nothing to replace, no losses, no rules: then even what looks dead stays."""
+        if self.plan.inputs or self.given and any(name in self.given for name, _ in self.net.inputs()):
+            return False
+        heads = self.plan.heads
+        rules = any(layer.message.has(rule) for layer in self.net.layers for rule in RULES)
+        return not (heads.judges or heads.losses or rules)
+
+    def _unchanged(self) -> None:
+        self.outputs = self.filtered.outputs()
+        everything = {id(layer) for layer in self.net.layers}
+        self.plan.kept, self.plan.removed, self.plan.quiet, self.plan.strays = everything, {}, {}, []
+        if self.strip:
+            headers = {name: tuple(shape or ()) for name, shape in self.net.inputs()}
+            self._write(Editor(self.plan, {}, headers, True))
+
+    # ------------------------------------------------------------ deciding, editing, checking
+
+    def _decide(self) -> None:
+        """With a batch of 1; with the file's own where a layer that stays is bound to that."""
+        complaints: Optional[List] = None
+        for own_batch in (False, True):
+            shapes, headers = self._shapes(own_batch)
+            if self.refusals:
+                return
+            editor = Editor(self.plan, shapes, headers, self.strip)
+            found = self._try(editor)
+            if not found:
+                if own_batch:
+                    self.notes.append("the file's own batch size stays, because the layers that stay allow no other; "
+                                      "--shape gives another")
+                break
+            complaints = complaints or found
+        else:
+            self.text = self.data
+            for error in complaints or []:
+                self.refusals.append(Refusal("the deployed net", error.line, error.column, error.message))
+            return
+        self.inputs = {**headers, **{self.graph.name(source): shape for source, shape in shapes.items()}}
+        self.outputs = self.plan.outputs
+        self._report(shapes)
+
+    def _shapes(self, own_batch: bool) -> Tuple[Dict[Source, Shape], Dict[str, Shape]]:
+        """The shape of every input, or a refusal that names the option."""
+        shapes: Dict[Source, Shape] = {}
+        for source in self.plan.inputs:
+            blob = self.graph.name(source)
+            view = self.graph.view(source.layer)
+            known = inputs.known(view, source.top)
+            shape = self._with_batch(known.shape, own_batch or view.type == "Input")
+            if blob in self.given:
+                shape = inputs.merged(self.given[blob], known.shape)
+            if shape is None or None in shape:
+                why = known.hint or f"the shape given for {blob} leaves dims open"
+                self._refuse(source.layer, f"the shape of {blob} must be known, but {why}; "
+                             f"give --shape {blob}={inputs.example(known.shape)}")
+            else:
+                shapes[source] = shape
+        return shapes, self._headers()
+
+    @staticmethod
+    def _with_batch(shape, own_batch: bool):
+        return shape if shape is None or own_batch or not shape else (1, *shape[1:])
+
+    def _headers(self) -> Dict[str, Shape]:
+        dead = self.plan.dead_headers()
+        found = {}
+        for name, shape in self.net.inputs():
+            if name not in dead:
+                file = None if shape is None else tuple(shape)
+                found[name] = inputs.merged(self.given[name], file) if name in self.given else file or ()
+        return found
+
+    def _try(self, editor: Editor) -> List:
+        """Write the text and look at it as Caffe would; what Caffe would say that it does not say of the file."""
+        self._write(editor)
+        after = Net(parse(self.text))
+        state = self.filtered.state
+        found = after.filtered(NetState(state.phase))
+        before = {error.message for error in infer_custom(self.filtered, {}).errors}
+        return [error for error in infer_custom(found, {}).errors if error.message not in before]
+
+    def _write(self, editor: Editor) -> None:
+        self.text = self.net.document.edited(editor.edits())
+        self.net_after = Net(parse(self.text))
+
+    # ------------------------------------------------------------ the report
+
+    def _report(self, shapes: Dict[Source, Shape]) -> None:
+        """One change for each layer that is not what it was, in the order of the file."""
+        by_layer: Dict[int, List[Source]] = {}
+        for source in shapes:
+            by_layer.setdefault(id(source.layer), []).append(source)
+        activations = {id(one.loss): one for one in self.plan.activations}
+        strays = {id(one.layer): one for one in self.plan.strays if one.layer.version}
+        for layer in self.net.layers:
+            if id(layer) in self.plan.removed:
+                self._tell(layer, "removed", self.plan.removed[id(layer)])
+            elif id(layer) in by_layer:
+                told = [f"{self.graph.name(source)} {words(shapes[source])}" for source in by_layer[id(layer)]]
+                self._tell(layer, "replaced", f"Input {', '.join(told)}")
+            elif id(layer) in activations:
+                one = activations[id(layer)]
+                self._tell(layer, "replaced", f"{one.type} {one.name}, top {one.top}")
+            elif any(layer.message.has(rule) for rule in RULES):
+                self._tell(layer, "changed", "its rules are resolved")
+            if id(layer) in strays:
+                self._tell(layer, "added", f"Silence for {', '.join(strays[id(layer)].tops)}, which nothing reads now")
+        for name in self.plan.dead_headers():
+            self.notes.append(f"the header of input {name!r} is removed: nothing that stays reads it")
+
+    def _tell(self, layer: Layer, did: str, what: str) -> None:
+        line, _ = place_of(self.data, layer.message.start)
+        self.changes.append(Change(layer.name, self.graph.view(layer).type, line, did, what))
