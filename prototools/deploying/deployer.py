@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
-from prototools.deploying import inputs
+from prototools.deploying import inputs, roles
 from prototools.deploying.edits import RULES, Editor
 from prototools.deploying.graph import Graph
 from prototools.deploying.plan import Plan
 from prototools.dialects.shapes import infer_custom
-from prototools.errors import NetError
+from prototools.errors import NetError, ProtoTextError
 from prototools.net import Layer, Net, NetState, Source
 from prototools.prototext import parse
 from prototools.prototext.tree import place_of
+from prototools.shapes import TABLE
 from prototools.shapes.blob import words
 
 Shapes = Mapping[str, Sequence[Optional[int]]]
@@ -46,14 +47,14 @@ class Deployed(NamedTuple):
 
     `text` is the deployed network, as `bytes` or `str` like the one that was given; the given text itself
     where `refusals` say why there is none. `inputs` are the input blobs with their shapes, `outputs` the
-    blobs that the net is for, `notes` sentences about what deserves a look.
+    blobs that nobody reads, `notes` sentences about what deserves a look.
     """
 
     text: Union[bytes, str]
     changes: Tuple[Change, ...]
     refusals: Tuple[Refusal, ...]
     notes: Tuple[str, ...]
-    inputs: Dict[str, Tuple[int, ...]]
+    inputs: Dict[str, Optional[Tuple[int, ...]]]
     outputs: Tuple[str, ...]
 
 
@@ -97,20 +98,20 @@ class _Run:
         self.changes: List[Change] = []
         self.refusals: List[Refusal] = []
         self.notes: List[str] = []
-        self.inputs: Dict[str, Shape] = {}
+        self.inputs: Dict[str, Optional[Shape]] = {}
         self.outputs: List[str] = []
         self.text = data
+        self.after = self.filtered
         if not self.net.layers:
             raise NetError("the file must hold a network, but has no layers")
         self.graph = Graph(self.filtered)
         self.plan = Plan(self.graph, keep_branches, set(given))
         self._check_given()
-        self._check_bottoms()
-        if self.refusals:
-            return
         if self._is_deployed():
             self._unchanged()
-        else:
+            return
+        self._check_bottoms()
+        if not self.refusals:
             self._decide()
 
     # ------------------------------------------------------------ what cannot be
@@ -148,43 +149,59 @@ class _Run:
             return False
         heads = self.plan.heads
         rules = any(layer.message.has(rule) for layer in self.net.layers for rule in RULES)
-        return not (heads.judges or heads.losses or rules)
+        data = any(roles.is_data(self.graph.view(layer)) for layer in self.net.layers)
+        return not (heads.judges or heads.losses or rules or data)
 
     def _unchanged(self) -> None:
-        self.outputs = self.filtered.outputs()
         everything = {id(layer) for layer in self.net.layers}
         self.plan.kept, self.plan.removed, self.plan.quiet, self.plan.strays = everything, {}, {}, []
         if self.strip:
-            headers = {name: tuple(shape or ()) for name, shape in self.net.inputs()}
-            self._write(Editor(self.plan, {}, headers, True))
+            self.text = Editor(self.plan, {}, self._headers(), True).text()
+            self.after = Net(parse(self.text)).filtered(self.filtered.state)
+        self._look()
 
     # ------------------------------------------------------------ deciding, editing, checking
 
     def _decide(self) -> None:
         """With a batch of 1; with the file's own where a layer that stays is bound to that."""
-        complaints: Optional[List] = None
-        for own_batch in (False, True):
-            shapes, headers = self._shapes(own_batch)
-            if self.refusals:
-                return
-            editor = Editor(self.plan, shapes, headers, self.strip)
-            found = self._try(editor)
-            if not found:
-                if own_batch:
-                    self.notes.append("the file's own batch size stays, because the layers that stay allow no other; "
-                                      "--shape gives another")
-                break
-            complaints = complaints or found
-        else:
-            self.text = self.data
-            for error in complaints or []:
-                self.refusals.append(Refusal("the deployed net", error.line, error.column, error.message))
-            return
-        self.inputs = {**headers, **{self.graph.name(source): shape for source, shape in shapes.items()}}
-        self.outputs = self.plan.outputs
-        self._report(shapes)
+        shapes = self._shapes(own_batch=False)
+        complaints = [] if self.refusals else self._try(shapes)
+        if complaints:
+            own = self._shapes(own_batch=True)
+            if own != shapes and not self._try(own):
+                shapes, complaints = own, []
+                self.notes.append("the file's own batch size stays, because layers that stay allow no other")
+        for error in complaints:
+            self._complain(error.message)
+        if not self.refusals:
+            self._look()
+            self._report(shapes)
 
-    def _shapes(self, own_batch: bool) -> Tuple[Dict[Source, Shape], Dict[str, Shape]]:
+    def _try(self, shapes: Dict[Source, Shape]) -> List[ProtoTextError]:
+        """Make the text, and say what Caffe would refuse in it that it does not refuse in the file."""
+        self.text = Editor(self.plan, shapes, self._headers(), self.strip).text()
+        self.after = Net(parse(self.text)).filtered(NetState(self.filtered.state.phase))
+        errors = infer_custom(self.after, {}).errors
+        before = {error.message for error in infer_custom(self.filtered, {}).errors} if errors else set()
+        return [error for error in errors if error.message not in before]
+
+    def _complain(self, message: str) -> None:
+        """Refuse at the layer that an error names."""
+        for layer in self.net.layers:
+            if id(layer) in self.plan.kept and message.startswith(f"{layer.name}: "):
+                self._refuse(layer, f"Caffe would refuse it in the deployed net: {message[len(layer.name) + 2:]}")
+                return
+        self._refuse(self.net.layers[0], f"Caffe would refuse the deployed net: {message}")
+
+    def _look(self) -> None:
+        """The inputs and outputs of the net that came out."""
+        self.outputs = self.after.outputs()
+        self.inputs = {name: None if shape is None else tuple(shape) for name, shape in self.after.net.inputs()}
+        for layer in self.after.layers:
+            if layer.type == "Input":
+                self.inputs.update(zip(layer.tops, TABLE["Input"].shapes(layer, []).tops))
+
+    def _shapes(self, own_batch: bool) -> Dict[Source, Shape]:
         """The shape of every input, or a refusal that names the option."""
         shapes: Dict[Source, Shape] = {}
         for source in self.plan.inputs:
@@ -195,12 +212,12 @@ class _Run:
             if blob in self.given:
                 shape = inputs.merged(self.given[blob], known.shape)
             if shape is None or None in shape:
-                why = known.hint or f"the shape given for {blob} leaves dims open"
+                why = "the one that is given leaves dims open" if blob in self.given else known.hint
                 self._refuse(source.layer, f"the shape of {blob} must be known, but {why}; "
                              f"give --shape {blob}={inputs.example(known.shape)}")
             else:
                 shapes[source] = shape
-        return shapes, self._headers()
+        return shapes
 
     @staticmethod
     def _with_batch(shape, own_batch: bool):
@@ -214,19 +231,6 @@ class _Run:
                 file = None if shape is None else tuple(shape)
                 found[name] = inputs.merged(self.given[name], file) if name in self.given else file or ()
         return found
-
-    def _try(self, editor: Editor) -> List:
-        """Write the text and look at it as Caffe would; what Caffe would say that it does not say of the file."""
-        self._write(editor)
-        after = Net(parse(self.text))
-        state = self.filtered.state
-        found = after.filtered(NetState(state.phase))
-        before = {error.message for error in infer_custom(self.filtered, {}).errors}
-        return [error for error in infer_custom(found, {}).errors if error.message not in before]
-
-    def _write(self, editor: Editor) -> None:
-        self.text = self.net.document.edited(editor.edits())
-        self.net_after = Net(parse(self.text))
 
     # ------------------------------------------------------------ the report
 

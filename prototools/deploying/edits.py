@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, List, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Sequence, Set, Tuple
 
 from prototools.deploying.cutting import behind, cut_fields, cut_layers, require_no_list
 from prototools.deploying.plan import Activation, Plan, Silenced, unique
@@ -46,8 +46,11 @@ class Editor:
         self.old = any(source.layer.version != 2 for source in plan.inputs)
         self.headers = headers
 
-    def edits(self) -> Iterator[Edit]:
-        """Every edit, in no order."""
+    def text(self) -> bytes:
+        """The edited text."""
+        return self.document.edited(self._edits())
+
+    def _edits(self) -> Iterator[Edit]:
         yield from self._cut_layers()
         yield from self._header_edits()
         for layer in self.net.layers:
@@ -106,12 +109,15 @@ class Editor:
         return min(written or [source.layer.message.start for source in self.plan.inputs] or [0])
 
     def _header_edits(self) -> Iterator[Edit]:
-        """All `input:` headers anew, where one goes, one comes, or one gets another shape."""
+        """The `input:` headers that go; or all of them anew, where one comes or gets another shape."""
         before = {name: tuple(shape or ()) for name, shape in self.net.inputs()}
         after = dict(self.headers)
         if self.old:
             after.update((self.plan.graph.name(source), shape) for source, shape in self.shapes.items())
         if before == after:
+            return
+        if all(before.get(name) == shape for name, shape in after.items()):
+            yield from cut_fields(self.document, self._dead_headers(after))
             return
         text = self._headers(after)
         nodes = [node for name in HEADERS for node in self.document.all(name)]
@@ -125,6 +131,14 @@ class Editor:
             at = self._header_place()
             ending = self.style.newline if self.data[start:stop].endswith(b"\n") else b" "
             yield start, stop, (text + ending if text and start <= at <= stop else left)
+
+    def _dead_headers(self, alive: Iterable[str]) -> Iterator[Node]:
+        """The headers that are not among some names, each with its shape."""
+        shapes, dims = self.document.all("input_shape"), self.document.all("input_dim")
+        for index, (node, name) in enumerate(zip(self.document.all("input"), self.document.strings("input"))):
+            if name not in alive:
+                yield node
+                yield from shapes[index : index + 1] if shapes else dims[4 * index : 4 * index + 4]
 
     def _headers(self, shapes: Dict[str, Shape]) -> bytes:
         by_dims = all(len(shape) == 4 for shape in shapes.values()) and not self.document.has("input_shape")
@@ -178,12 +192,9 @@ class Editor:
         message = layer.message
         gone = [node for rule in RULES for node in message.all(rule)]
         if self.strip:
-            gone += _multipliers(layer) if layer.parameters is message else []
+            gone += _multipliers(layer) if layer.version else []
             for parent, nodes in _training(layer):
-                if parent is message:
-                    gone += nodes
-                else:
-                    yield from cut_fields(parent, nodes)
+                yield from cut_fields(parent, nodes)
         yield from cut_fields(message, gone)
 
     def _silence(self, silenced: Silenced) -> Iterator[Edit]:
@@ -213,6 +224,8 @@ def _start(node: Node) -> int:
 def _multipliers(layer: Layer) -> List[Node]:
     """The fields of the layer itself that only a solver reads; `param` stays where it names a shared blob."""
     message = layer.message
+    if _frozen(layer):
+        return []
     if layer.version == 1:
         return [*message.all("blobs_lr"), *message.all("weight_decay")]
     params = message.messages("param")
@@ -224,25 +237,23 @@ def _shares(param: Message) -> bool:
 
 
 def _training(layer: Layer) -> Iterator[Tuple[Message, List[Node]]]:
-    """Messages of a layer with the fields in them that only training needs.
-
-    The fillers of a layer whose learning rates are all 0 stay: nothing trains it, so they are its weights.
-    """
-    message = layer.message
+    """Messages of a layer with the fields in them that only training needs."""
     if layer.version == 0:
         inner = layer.parameters
         names = ("blobs_lr", "weight_decay", "weight_filler", "bias_filler")
         yield inner, [node for name in names for node in inner.all(name)]
-        return
-    if layer.version == 2:
-        params = message.messages("param")
-        if any(_shares(param) for param in params):
-            for param in params:
-                yield param, [*param.all("lr_mult"), *param.all("decay_mult")]
-    if not _frozen(layer):
-        for name in layer.param_names():
-            for part in message.messages(name):
-                yield part, [node for node in part if isinstance(node, Message) and _is_filler(node)]
+    elif not _frozen(layer):
+        params = layer.message.messages("param") if layer.version == 2 else []
+        for param in params if any(_shares(param) for param in params) else ():
+            yield param, [*param.all("lr_mult"), *param.all("decay_mult")]
+        for part, fillers in _fillers(layer):
+            yield part, fillers
+
+
+def _fillers(layer: Layer) -> Iterator[Tuple[Message, List[Node]]]:
+    for name in layer.param_names():
+        for part in layer.message.messages(name):
+            yield part, [node for node in part if isinstance(node, Message) and _is_filler(node)]
 
 
 def _is_filler(node: Message) -> bool:
@@ -250,8 +261,9 @@ def _is_filler(node: Message) -> bool:
 
 
 def _frozen(layer: Layer) -> bool:
+    """Whether fillers are the weights themselves, because nothing trains them: all learning rates are 0."""
     if layer.version == 1:
         rates = layer.message.numbers("blobs_lr")
     else:
         rates = [param.number("lr_mult", 1.0) for param in layer.message.messages("param")]
-    return bool(rates) and not any(rates)
+    return bool(rates) and not any(rates) and any(fillers for _, fillers in _fillers(layer))

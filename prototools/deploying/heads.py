@@ -57,6 +57,7 @@ class Heads:
             if self._judges(layer):
                 self.judges.add(id(layer))
         self.ends = [source for source in self._unread() if graph.is_learned(source)]
+        self._sources = sum({graph.made_by(source) for source in graph.sources()})
         self.labels = self._labels()
         self.losses = [head for head in self._heads(roles.is_loss) if head.predictions]
         self.measures = [head for head in self._heads(roles.is_measure) if head.stays]
@@ -93,19 +94,39 @@ class Heads:
         return [source for source in made if not self.net.consumers(source.layer, source.top)]
 
     def _labels(self) -> int:
-        """The sources that reach no learned layer and no end."""
-        serving = 0
+        """The sources that serve nothing but losses and measurements."""
+        serving = self._serving()
         for layer in self.net.layers:
-            if id(layer) not in self.judges and self.graph.is_weighted(layer):
-                serving |= self.graph.behind([layer])
+            if roles.is_measure(self.graph.view(layer)):
+                # What is measured is worth having, even where a fork's layer wants a label to make it.
+                learned = [self.graph.above(one) for one in self.graph.read(layer) if self.graph.is_learned(one)]
+                if learned and all(above & self._sources & ~serving for above in learned):
+                    serving |= learned[0]
+        return self._sources & ~serving
+
+    def _serving(self) -> int:
+        """What reaches a layer with weights or an end, or meets a learned blob in a stock layer.
+
+        In a fork's layer the meeting tells nothing: it may well make targets from a label and a prediction.
+        """
+        found = 0
+        for layer in self.net.layers:
+            if id(layer) not in self.judges and (self.graph.is_weighted(layer) or self._mixes(layer)):
+                found |= self.graph.behind([layer])
         for end in self.ends:
-            serving |= self.graph.above(end)
-        if not serving:
+            found |= self.graph.above(end)
+        if not found & self._sources:
             for layer in self.net.layers:
                 if id(layer) in self.judges and self.graph.read(layer):
-                    serving |= self.graph.above(self.graph.read(layer)[0])
-        bits = [self.graph.made_by(source) for source in self.graph.sources()]
-        return sum(bit for bit in bits if not bit & serving)
+                    found |= self.graph.above(self.graph.read(layer)[0])
+        return found
+
+    def _mixes(self, layer: Layer) -> bool:
+        view = self.graph.view(layer)
+        read = self.graph.read(layer)
+        # Of its second bottom Crop takes the size only.
+        read = read[:1] if view.type == "Crop" else read
+        return not roles.is_fork(view) and any(self.graph.is_learned(source) for source in read)
 
     # ------------------------------------------------------------ heads
 
@@ -126,14 +147,28 @@ class Heads:
             yield Head(layer, predictions, targets, weight, stays)
 
     def _predictions(self, view: Layer, sources: List[Optional[Source]]) -> Tuple[Source, ...]:
+        """The learned blobs among what a layer judges; behind a layer that mixes a label in, what it mixes."""
         places = PREDICTIONS.get(view.type, range(len(sources)))
-        found = [sources[place] for place in places if place < len(sources)]
-        graph = self.graph
-        return tuple(dict.fromkeys(
-            source for source in found
-            if source and graph.is_learned(source) and not graph.above(source) & self.labels
-            and not (source.layer and id(source.layer) in self.judges and not self._is_softmax(source))
-        ))
+        judged = [sources[place] for place in places if place < len(sources)]
+        learned = [source for source in judged if source and self._is_prediction(source)]
+        plain = [source for source in learned if not self._has_label(source)]
+        return tuple(dict.fromkeys(plain or [one for source in learned[:1] for one in self._unmixed(source)]))
+
+    def _is_prediction(self, source: Source) -> bool:
+        judge = source.layer and id(source.layer) in self.judges
+        return self.graph.is_learned(source) and (not judge or self._is_softmax(source))
+
+    def _has_label(self, source: Source) -> bool:
+        return bool(self.graph.above(source) & self.labels)
+
+    def _unmixed(self, source: Source) -> Iterable[Source]:
+        """Upstream to the learned blobs that no label has touched."""
+        if not self._has_label(source):
+            yield source
+        elif source.layer is not None:
+            for above in self.graph.read(source.layer):
+                if self._is_prediction(above):
+                    yield from self._unmixed(above)
 
     def _origin(self, source: Source) -> Source:
         """Upstream through layers with one bottom and one top: a label that is only resized is the same label."""
@@ -151,7 +186,7 @@ class Heads:
 
     def _beside(self, head: Head, other: Head) -> bool:
         """Whether a loss is auxiliary beside another."""
-        if self.graph.view(head.layer).type != self.graph.view(other.layer).type:
+        if roles.called(self.graph.view(head.layer)) != roles.called(self.graph.view(other.layer)):
             return False
         if head.targets != other.targets or not head.targets or not 0 <= head.weight < other.weight:
             return False

@@ -59,7 +59,8 @@ def _stock(view: Layer, top: int) -> Shape:
     except Missing as error:
         tops = error.tops
     except NetError:
-        return None
+        # Caffe would refuse the layer, which goes, but its fields may tell enough.
+        return _fork(view, top)
     return tops[top] if top < len(tops) else None
 
 

@@ -43,7 +43,6 @@ class Plan:
     quiet        the Silence layers that stay, with the bottoms that they keep
     strays       tops that would become outputs though they are none
     removed      the reason for each layer that goes
-    outputs      the names of the blobs that the net is for
     """
 
     def __init__(self, graph: Graph, keep_branches: bool, given: Collection[str]):
@@ -66,14 +65,6 @@ class Plan:
             if id(layer) not in self.kept | replaced | set(self.quiet)
             and all(layer is not activation.loss for activation in self.activations)
         }
-
-    @property
-    def outputs(self) -> List[str]:
-        """The names of the blobs that the net is for, without those that only feed a new activation."""
-        judged = {head.predictions[0] for head in self.main for one in self.activations if one.loss is head.layer}
-        names = [self.graph.name(root) for root in self.roots
-                 if root not in self.read and root not in judged]
-        return sorted({*names, *(activation.top for activation in self.activations)})
 
     # ------------------------------------------------------------ what stays
 
@@ -148,8 +139,7 @@ class Plan:
         chosen: Dict[Source, Head] = {}
         for head in sorted(self.main, key=lambda head: not head.stays):
             kind = roles.ACTIVATIONS.get(self.graph.view(head.layer).type)
-            needed = id(head.layer) in self.kept
-            if kind and (needed or not self._has(head.predictions[0], kind)):
+            if kind and (id(head.layer) in self.kept or not self._has(head, kind)):
                 chosen.setdefault(head.predictions[0], head)
         heads = sorted(chosen.values(), key=lambda head: head.layer.message.start)
         taken = _names(layer for layer in self.net.net.layers if all(layer is not head.layer for head in heads))
@@ -165,10 +155,13 @@ class Plan:
             found.append(Activation(head.layer, roles.ACTIVATIONS[view.type], name, top))
         return found
 
-    def _has(self, prediction: Source, kind: str) -> bool:
-        """Whether a layer that stays computes the activation of a blob already."""
-        readers = self.net.consumers(prediction.layer, prediction.top)
-        return any(id(layer) in self.kept and self.graph.view(layer).type == kind for layer, _ in readers)
+    def _has(self, head: Head, kind: str) -> bool:
+        """Whether the net has the activation already, or goes another way where the loss does not stand."""
+        prediction = head.predictions[0]
+        bit = self.graph.made_by(prediction)
+        below = [layer for layer in self.net.layers if id(layer) in self.kept and self.graph.behind([layer]) & bit
+                 and layer is not prediction.layer]
+        return any(self.graph.view(layer).type == kind for layer in below) or bool(below) and not head.stays
 
     # ------------------------------------------------------------ loose ends
 
