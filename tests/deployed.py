@@ -15,6 +15,8 @@ import numpy
 from prototools.net import Layer, Net, NetState
 from prototools.realcaffe import NetCase, NetResult, run_nets
 
+FOREIGN = re.compile("has no field named|Unknown filler name")
+
 Shapes = Dict[str, Tuple[int, ...]]
 
 
@@ -56,12 +58,12 @@ def agree(pairs: List[Pair], folder: Path, caffe) -> Dict[str, Tuple[NetResult, 
 
     Asserts that every blob of the net after that was in the net before has the same numbers, and that a
     new one is the Softmax or Sigmoid of a blob. Gives both results of each pair.
-    Nets with fields that only a fork's Caffe knows are left out.
+    Nets with fields or fillers that only a fork's Caffe knows are left out.
     """
     texts = [runnable(pair.before, pair.shapes, pair.stages) for pair in pairs]
     forms = run_nets([NetCase(text, shapes_only=True, stages=pair.stages) for text, pair in zip(texts, pairs)],
                      installation=caffe, processes=2)
-    known = [number for number, form in enumerate(forms) if "has no field named" not in str(form)]
+    known = [number for number, form in enumerate(forms) if not FOREIGN.search(str(form))]
     pairs, texts, forms = ([found[number] for number in known] for found in (pairs, texts, forms))
     first, second = [], []
     for number, (pair, text, form) in enumerate(zip(pairs, texts, forms)):

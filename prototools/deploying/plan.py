@@ -142,7 +142,7 @@ class Plan:
             if kind and (id(head.layer) in self.kept or not self._has(head, kind)):
                 chosen.setdefault(head.predictions[0], head)
         heads = sorted(chosen.values(), key=lambda head: head.layer.message.start)
-        taken = _names(layer for layer in self.net.net.layers if all(layer is not head.layer for head in heads))
+        taken = self._taken()
         found = []
         for head in heads:
             view = self.graph.view(head.layer)
@@ -154,6 +154,16 @@ class Plan:
             taken |= {name, top}
             found.append(Activation(head.layer, roles.ACTIVATIONS[view.type], name, top))
         return found
+
+    def _taken(self) -> Set[str]:
+        """The names of what stays, and of every layer that the weights may have numbers for."""
+        taken = {self.graph.name(source) for source in self.graph.sources() if self._alive(source)}
+        for layer in self.net.net.layers:
+            if id(layer) in self.kept:
+                taken.update((layer.name, *layer.tops))
+            elif self.graph.is_weighted(layer):
+                taken.add(layer.name)
+        return taken
 
     def _has(self, head: Head, kind: str) -> bool:
         """Whether the net has the activation already, or goes another way where the loss does not stand."""
@@ -233,7 +243,3 @@ def unique(wanted: str, fallback: str, taken: Collection[str]) -> str:
         count += 1
         name = f"{fallback}_{count}"
     return name
-
-
-def _names(layers) -> Set[str]:
-    return {name for layer in layers for name in (layer.name, *layer.bottoms, *layer.tops)}
