@@ -232,13 +232,14 @@ class Net:
 class FilteredNet:
     """One net in one state: the layers that remain and the wires between them.
 
+    `also` are layers that stay whatever their rules say.
     `problems` are sentences about wires that Caffe would refuse: (layer, sentence).
     """
 
-    def __init__(self, net: Net, state: NetState):
+    def __init__(self, net: Net, state: NetState, also: Iterable[Layer] = ()):
         self.net = net
         self.state = state
-        self.layers = [layer for layer in net.layers if layer.in_state(state)]
+        self.layers = [layer for layer in net.layers if layer in also or layer.in_state(state)]
         self.problems: List[Tuple[Layer, str]] = []
         self._sources: Dict[int, List[Optional[Source]]] = {}
         self._consumers: Dict[Tuple[int, int], List[Tuple[Layer, int]]] = {}

@@ -57,7 +57,7 @@ def agree(pairs: List[Pair], folder: Path, caffe) -> Dict[str, Tuple[NetResult, 
     """Run all pairs: weights made for the net before, saved by Caffe, loaded by name into the net after.
 
     Asserts that every blob of the net after that was in the net before has the same numbers, and that a
-    new one is the Softmax or Sigmoid of a blob. Gives both results of each pair.
+    new one is the Softmax or Sigmoid inside a loss. Gives both results of each pair.
     Nets with fields or fillers that only a fork's Caffe knows are left out.
     """
     texts = [runnable(pair.before, pair.shapes, pair.stages) for pair in pairs]
@@ -124,7 +124,7 @@ def compare(pair: Pair, before: NetResult, after: NetResult) -> None:
         if name in before.blobs:
             expected = before.blobs[name]
         else:
-            expected = activation(new[name], after)
+            expected = activation(new[name], pair.before, before)
         assert found.shape == expected.shape, (pair.title, name)
         assert numpy.allclose(found, expected, rtol=1e-5, atol=1e-6), (pair.title, name)
         assert numpy.isfinite(found).all(), (pair.title, name)
@@ -132,11 +132,19 @@ def compare(pair: Pair, before: NetResult, after: NetResult) -> None:
     assert compared, pair.title
 
 
-def activation(layer: Layer, after: NetResult) -> numpy.ndarray:
-    """Softmax over classes, or Sigmoid, in double precision."""
-    x = after.blobs[layer.bottoms[0]].astype(numpy.float64)
-    if layer.type in ("Sigmoid", "sigmoid"):
+#: The activation inside each loss, in all forms of file.
+INSIDE = {
+    "SoftmaxWithLoss": ("Softmax", "softmax"), "softmax_loss": ("Softmax", "softmax"),
+    "SigmoidCrossEntropyLoss": ("Sigmoid",),
+}
+
+
+def activation(layer: Layer, text: bytes, before: NetResult) -> numpy.ndarray:
+    """What a new layer must give: the activation inside a loss of the net before, in double precision."""
+    losses = [loss for loss in Net(text).layers if loss.type in INSIDE and loss.bottoms[:1] == layer.bottoms]
+    assert losses and layer.type in INSIDE[losses[0].type], layer
+    x = before.blobs[layer.bottoms[0]].astype(numpy.float64)
+    if layer.type == "Sigmoid":
         return 1 / (1 + numpy.exp(-x))
-    assert layer.type in ("Softmax", "softmax")
     powers = numpy.exp(x - x.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)

@@ -10,7 +10,7 @@ from prototools.deploying.graph import Graph
 from prototools.deploying.plan import Plan
 from prototools.dialects.shapes import infer_custom
 from prototools.errors import NetError, ProtoTextError
-from prototools.net import Layer, Net, NetState, Source
+from prototools.net import FilteredNet, Layer, Net, NetState, Source
 from prototools.prototext import parse
 from prototools.prototext.tree import place_of
 from prototools.shapes import TABLE
@@ -94,7 +94,7 @@ class _Run:
     def __init__(self, data: bytes, given: Dict, state: NetState, keep_branches: bool, strip: bool):
         self.net = Net(parse(data))
         self.data, self.given, self.strip = data, given, strip
-        self.filtered = self.net.filtered(state)
+        self.filtered, adopted = _with_data(self.net.filtered(state))
         self.changes: List[Change] = []
         self.refusals: List[Refusal] = []
         self.notes: List[str] = []
@@ -112,7 +112,7 @@ class _Run:
             return
         self._check_bottoms()
         if not self.refusals:
-            self._decide()
+            self._decide(adopted)
 
     # ------------------------------------------------------------ what cannot be
 
@@ -129,9 +129,8 @@ class _Run:
         for layer, blob in self.filtered.unknown_bottoms():
             if id(layer) in self.plan.kept:
                 phase = self.filtered.state.phase
-                other = {"TEST": "TRAIN", "TRAIN": "TEST"}[phase]
-                makers = [one for one in self.net.layers if blob in one.tops and one not in self.filtered]
-                hint = f"; give --phase {other}" if makers else ""
+                elsewhere = any(blob in one.tops for one in self.net.layers if one not in self.filtered)
+                hint = "; see --phase, --stage and --level" if elsewhere else ""
                 self._refuse(layer, f"its bottom {blob!r} must be made by a layer of phase {phase}, but is not{hint}")
         if not self.plan.roots:
             self._refuse(self.net.layers[0], "something must be left to compute without losses and labels, "
@@ -162,7 +161,7 @@ class _Run:
 
     # ------------------------------------------------------------ deciding, editing, checking
 
-    def _decide(self) -> None:
+    def _decide(self, adopted: Sequence[str]) -> None:
         """With a batch of 1; with the file's own where a layer that stays is bound to that."""
         shapes = self._shapes(own_batch=False)
         complaints = [] if self.refusals else self._try(shapes)
@@ -175,7 +174,7 @@ class _Run:
             self._complain(error.message)
         if not self.refusals:
             self._look()
-            self._report(shapes)
+            self._report(shapes, adopted)
 
     def _try(self, shapes: Dict[Source, Shape]) -> List[ProtoTextError]:
         """Make the text, and say what Caffe would refuse in it that it does not refuse in the file."""
@@ -234,7 +233,7 @@ class _Run:
 
     # ------------------------------------------------------------ the report
 
-    def _report(self, shapes: Dict[Source, Shape]) -> None:
+    def _report(self, shapes: Dict[Source, Shape], adopted: Sequence[str]) -> None:
         """One change for each layer that is not what it was, in the order of the file."""
         by_layer: Dict[int, List[Source]] = {}
         for source in shapes:
@@ -254,9 +253,27 @@ class _Run:
                 self._tell(layer, "changed", "its rules are resolved")
             if id(layer) in strays:
                 self._tell(layer, "added", f"Silence for {', '.join(strays[id(layer)].tops)}, which nothing reads now")
+        for source in shapes:
+            if self.graph.name(source) in adopted:
+                self.notes.append(f"phase {self.filtered.state.phase} has no layer that makes "
+                                  f"{self.graph.name(source)!r}; the data layer of another state serves")
         for name in self.plan.dead_headers():
             self.notes.append(f"the header of input {name!r} is removed: nothing that stays reads it")
 
     def _tell(self, layer: Layer, did: str, what: str) -> None:
         line, _ = place_of(self.data, layer.message.start)
         self.changes.append(Change(layer.name, self.graph.view(layer).type, line, did, what))
+
+
+def _with_data(net: FilteredNet) -> Tuple[FilteredNet, List[str]]:
+    """The net with data layers of other states where its own state has none, and the blobs they bring.
+
+    A file for training alone has its data in TRAIN only, others in stages of TEST; an input serves all.
+    """
+    blobs, layers = [], []
+    for _, blob in net.unknown_bottoms():
+        makers = [layer for layer in net.net.layers if blob in layer.tops and not layer.bottoms]
+        if makers and blob not in blobs:
+            blobs.append(blob)
+            layers += makers[:1]
+    return (FilteredNet(net.net, net.state, layers), blobs) if layers else (net, [])

@@ -115,11 +115,25 @@ class Heads:
                 found |= self.graph.behind([layer])
         for end in self.ends:
             found |= self.graph.above(end)
+        for layer in self.net.layers:
+            found |= self._only_predicted(layer)
         if not found & self._sources:
             for layer in self.net.layers:
                 if id(layer) in self.judges and self.graph.read(layer):
                     found |= self.graph.above(self.graph.read(layer)[0])
         return found
+
+    def _only_predicted(self, layer: Layer) -> int:
+        """What stands above the prediction of a stock loss, but not above its target."""
+        sources = self.net.sources(layer)
+        if PREDICTIONS.get(self.graph.view(layer).type) != (0,):
+            return 0
+        if not sources[0] or not self.graph.is_learned(sources[0]):
+            return 0
+        target = 0
+        for source in sources[1:]:
+            target |= self.graph.above(source) if source else 0
+        return self.graph.above(sources[0]) & ~target
 
     def _mixes(self, layer: Layer) -> bool:
         view = self.graph.view(layer)

@@ -79,9 +79,11 @@ def _size(transform: Message, parts: Sequence[Message]) -> Tuple[Optional[int], 
     crop = max(part.integer("crop_size") for part in [transform, *parts])
     if crop:
         return crop, crop
-    resize = transform.message("resize_param")
-    if resize.has("height") and resize.word("resize_mode", "WARP") in ("WARP", "1"):
-        return resize.integer("height") or None, resize.integer("width") or None
+    resizes = transform.messages("resize_param")
+    sizes = {(resize.integer("height"), resize.integer("width")) for resize in resizes}
+    if len(sizes) == 1 and all(resize.word("resize_mode", "WARP") in ("WARP", "1") for resize in resizes):
+        height, width = sizes.pop()
+        return height or None, width or None
     for part in parts:
         if part.has("new_height") and part.has("new_width"):
             return part.integer("new_height") or None, part.integer("new_width") or None

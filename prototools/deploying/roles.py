@@ -43,14 +43,15 @@ def is_loss(layer: Layer) -> bool:
     """A layer that judges a prediction, by its type or because it has a loss_weight."""
     if not is_fork(layer):
         return TABLE[layer.type].loss
-    return bool(LOSS_NAME.search(called(layer))) or any(layer.message.numbers("loss_weight"))
+    by_name = bool(LOSS_NAME.search(called(layer)))
+    return bool(layer.bottoms) and (by_name or any(layer.message.numbers("loss_weight")))
 
 
 def is_measure(layer: Layer) -> bool:
     """A layer that tells how good a prediction is, or one that writes it away: it has no top to read."""
-    if layer.type == "Accuracy" or is_fork(layer) and MEASURE_NAME.search(called(layer)):
-        return True
-    return bool(layer.bottoms) and not layer.tops and layer.type != "Silence" and not is_loss(layer)
+    if not layer.bottoms or layer.type == "Silence" or is_loss(layer):
+        return False
+    return layer.type == "Accuracy" or not layer.tops or bool(is_fork(layer) and MEASURE_NAME.search(called(layer)))
 
 
 def is_weighted(layer: Layer) -> bool:
