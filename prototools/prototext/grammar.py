@@ -30,14 +30,15 @@ ESCAPE = (
 DOUBLE_OPEN = rb'"[^"\\\n\0]*(?:' + ESCAPE + rb'[^"\\\n\0]*)*'
 SINGLE_OPEN = rb"'[^'\\\n\0]*(?:" + ESCAPE + rb"[^'\\\n\0]*)*"
 QUOTED = rb"(?:" + DOUBLE_OPEN + rb'"|' + SINGLE_OPEN + rb"')"
-STRING = QUOTED + rb"(?:" + BLANK + QUOTED + rb")*"
+# Each part is written once, with a look ahead, because the time to compile an expression grows with it.
+STRING = rb"(?:" + QUOTED + rb"(?:" + BLANK + rb"(?=[\"']))?)+"
 
 SCALAR = (
-    rb"(?:" + WORD + rb"|" + NUMBER + rb"|" + STRING
-    + rb"|-" + BLANK + rb"(?:" + NUMBER + rb"|" + NOT_FINITE + rb"))"
+    rb"(?:" + WORD + rb"|(?:-" + BLANK + rb")?" + NUMBER + rb"|" + STRING
+    + rb"|-" + BLANK + NOT_FINITE + rb")"
 )
 SCALAR_LIST = (
-    rb"\[" + BLANK + rb"(?:" + SCALAR + BLANK + rb"(?:," + BLANK + SCALAR + BLANK + rb")*)?\]"
+    rb"\[" + BLANK + rb"(?:" + SCALAR + BLANK + rb"(?:," + BLANK + rb"(?!\])|(?=\])))*\]"
 )
 SEPARATOR = BLANK + rb"[,;]?"
 COLON = BLANK + rb":" + BLANK
