@@ -43,7 +43,7 @@ def table(headers: List[str], rows: List[Tuple[str, ...]]) -> List[str]:
 
 
 PUBLIC: List[Tuple[str, Any, List[str]]] = [
-    ("prototools", prototools, ["parse", "rewrite", "deploy", "upgrade", "NetSpec", "to_proto"]),
+    ("prototools", prototools, ["parse", "rewrite", "deploy", "render", "upgrade", "NetSpec", "to_proto"]),
     ("prototools.patching", patching, ["patch_weights"]),
     ("prototools.upgrading", upgrading, ["upgrade_weights", "Upgraded", "Note"]),
     ("prototools.upsample", upsample, [

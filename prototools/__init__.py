@@ -2,7 +2,8 @@
 
 `rewrite` replaces a fork's resize layers by stock layers with the same numbers, `upgrade` brings nets
 and solvers of old forms to the current one, `deploy` turns a training net into the one that is deployed,
-`parse` gives the lossless tree of a prototxt, and `NetSpec`, `layers`, `params` and `upsample` build networks.
+`render` makes one from a template, `parse` gives the lossless tree of a prototxt, and `NetSpec`,
+`layers`, `params` and `upsample` build networks.
 Names are loaded when they are first used, so that a rewrite imports no protobuf and no numpy.
 """
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from prototools.deploying import deploy
     from prototools.netspec import NetSpec, layers, params, to_proto
     from prototools.prototext import parse
+    from prototools.rendering import render
     from prototools.rewriter import rewrite
     from prototools.upgrading import upgrade
 
@@ -28,12 +30,13 @@ _HOMES = {
     "params": "prototools.netspec",
     "to_proto": "prototools.netspec",
     "parse": "prototools.prototext",
+    "render": "prototools.rendering",
     "rewrite": "prototools.rewriter",
     "upgrade": "prototools.upgrading",
     "upsample": "prototools",
 }
 
-__all__ = ["NetSpec", "deploy", "layers", "params", "parse", "rewrite", "to_proto", "upgrade", "upsample"]
+__all__ = ["NetSpec", "deploy", "layers", "params", "parse", "render", "rewrite", "to_proto", "upgrade", "upsample"]
 
 
 def __getattr__(name: str) -> Any:

@@ -23,8 +23,8 @@ FLOORS = (
     ("blocks", "interpolation", "tracing", "cost", "net", "netspec", "reference", "realcaffe", "shapes", "weights"),
     ("lowerings", "dialects", "engines", "regions"),
     (
-        "placement", "rewriter", "patching", "report", "check", "verify", "upgrading", "deploying", "upsample", "torch",
-        "corpus", "comparison",
+        "placement", "rewriter", "patching", "report", "check", "verify", "upgrading", "deploying", "rendering",
+        "upsample", "torch", "corpus", "comparison",
     ),
     ("cli",),
 )

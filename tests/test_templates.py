@@ -19,6 +19,8 @@ MACROS = [
     ("nearest", 4, lambda bottom: upsample.nearest(bottom, 4, 5)),
     ("aligned", 2, lambda bottom: upsample.interp(bottom, 5, zoom=2)),
     ("aligned", 5, lambda bottom: upsample.interp(bottom, 5, zoom=5)),
+    ("learnable", 2, lambda bottom: upsample.learnable(bottom, 2, 5)),
+    ("learnable", 3, lambda bottom: upsample.learnable(bottom, 3, 5)),
 ]
 
 

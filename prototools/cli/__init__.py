@@ -16,6 +16,7 @@ COMMANDS: Dict[str, str] = {
     "rewrite": "Replace custom resize layers by stock layers with the same numbers.",
     "upgrade": "Bring nets, weights and solvers of old forms to the current one.",
     "deploy": "Turn a training network into the one that is deployed.",
+    "render": "Make a network from a template, and check it.",
     "verify": "Run a network before and after, and compare the numbers.",
     "shapes": "Print every layer's output shape, parameters and multiply-adds.",
     "check": "Say what will go wrong when Caffe loads a net and its weights.",

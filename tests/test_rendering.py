@@ -1,0 +1,183 @@
+"""`prototools render`: networks from templates, and what a template must not do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from prototools import render
+from prototools.cli import main
+from prototools.net import Net
+from prototools.realcaffe import NetCase, run_nets
+from prototools.reference import run
+from prototools.rendering import RenderError, shipped
+from prototools.rewriter import rewrite
+from prototools.shapes import infer
+
+#: Every network that comes with prototools, small, and the shapes of what it gives.
+NETWORKS = {
+    "fcn32s.prototxt.j2": (dict(shape=[1, 3, 64, 48], widths=[4] * 5, hidden=8, classes=3), {"score": (1, 3, 64, 48)}),
+    "fcn16s.prototxt.j2": (dict(shape=[1, 3, 64, 48], widths=[4] * 5, hidden=8, classes=3), {"score": (1, 3, 64, 48)}),
+    "fcn8s.prototxt.j2": (dict(shape=[1, 3, 70, 51], widths=[4] * 5, hidden=8, classes=3), {"score": (1, 3, 70, 51)}),
+    "unet.prototxt.j2": (dict(shape=[1, 3, 32, 24], widths=[4, 6, 8], classes=2), {"score": (1, 2, 32, 24)}),
+    "feature_pyramid.prototxt.j2": (
+        dict(shape=[1, 3, 64, 32], widths=[4, 4, 8, 8], channels=6),
+        {"p5": (1, 6, 2, 1), "p4": (1, 6, 4, 2), "p3": (1, 6, 8, 4), "p2": (1, 6, 16, 8)},
+    ),
+    "segnet.prototxt.j2": (dict(shape=[1, 3, 37, 30], widths=[4, 4, 6], classes=3), {"score": (1, 3, 37, 30)}),
+    "pspnet_pyramid.prototxt.j2": (dict(shape=[1, 6, 31, 31], channels=4, classes=3), {"score": (1, 3, 31, 31)}),
+    "yolo_neck.prototxt.j2": (
+        dict(shapes=[[1, 8, 12, 8], [1, 16, 6, 4], [1, 32, 3, 2]], outputs=9),
+        {"detect3": (1, 9, 3, 2), "detect2": (1, 9, 6, 4), "detect1": (1, 9, 12, 8)},
+    ),
+}
+
+
+def test_every_network_is_tried() -> None:
+    """And every value that a head comment names is one that the template reads."""
+    assert shipped().keys() == NETWORKS.keys()
+    for name, (values, _) in NETWORKS.items():
+        assert all(value in shipped()[name] for value in values)
+
+
+@pytest.fixture(scope="module")
+def nets(caffe):
+    """Each network on real Caffe, on noise."""
+    texts = {name: render(name, **values) for name, (values, _) in NETWORKS.items()}
+    random = np.random.RandomState(2)
+    cases = []
+    for text in texts.values():
+        shapes = infer(Net(text.encode()).filtered()).blobs
+        images = {layer.tops[0]: random.randn(*shapes[layer.tops[0]])
+                  for layer in Net(text.encode()).layers if layer.type == "Input"}
+        cases.append(NetCase(text, inputs=images, outputs="all", seed=1))
+    return {name: (text, answer) for (name, text), answer in zip(texts.items(), run_nets(cases, installation=caffe))}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_network(name: str, nets) -> None:
+    """Real Caffe loads and runs it; its outputs and every blob's shape are as told."""
+    text, answer = nets[name]
+    for blob, shape in NETWORKS[name][1].items():
+        assert answer.blobs[blob].shape == shape and np.abs(answer.blobs[blob]).max() > 0
+    told = infer(Net(text.encode()).filtered()).blobs
+    shapes = {blob: array.shape for blob, array in answer.blobs.items() if "_split_" not in blob}
+    assert shapes == {blob: tuple(shape) for blob, shape in told.items()}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_text(name: str) -> None:
+    """Layers without blank lines between them, two blanks for each level, nothing left at line ends."""
+    lines = render(name, **NETWORKS[name][0]).split("\n")
+    assert lines[-1] == "" and "" not in lines[:-1]
+    assert all(line == line.rstrip() and (len(line) - len(line.lstrip())) % 2 == 0 for line in lines)
+
+
+def test_segnet_is_segnets() -> None:
+    """The template's unpooling is what a rewrite makes of the custom layer: the same numbers."""
+    head = "".join(f'layer {{ name: "{name}" type: "Input" top: "{name}" input_param {{ shape {{ {dims} }} }} }}\n'
+                   for name, dims in (("image", "dim: 1 dim: 2 dim: 7 dim: 6"),
+                                      ("data", "dim: 1 dim: 2 dim: 4 dim: 3")))
+    head += ('layer { name: "pool" type: "Pooling" bottom: "image" top: "pool" top: "mask" '
+             'pooling_param { pool: MAX kernel_size: 2 stride: 2 } }\n')
+    custom = head + ('layer { name: "up" type: "Upsample" bottom: "data" bottom: "mask" top: "up" '
+                     "upsample_param { scale: 2 pad_out_h: true } }\n")
+    random = np.random.RandomState(0)
+    inputs = {"image": random.randn(1, 2, 7, 6), "data": random.randn(1, 2, 4, 3)}
+    template = '{% import "upsample.j2" as upsample %}{{ upsample.unpool("up", "data", "mask", "image", 2) }}'
+    wanted = run(Net(custom.encode()).filtered(), inputs, outputs=["up"])["up"]
+    for text in (head + _rendered(template), rewrite(custom).text):
+        found = run(Net(text.encode()).filtered(), inputs, outputs=["up"])["up"]
+        assert np.count_nonzero(wanted) == 24 and np.array_equal(found, wanted)
+
+
+def _rendered(source: str) -> str:
+    from prototools.rendering import _Environment
+
+    return _Environment(Path(".")).from_string(source).render()
+
+
+# ---------------------------------------------------------------- what goes wrong
+
+GOOD = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 } } }\n'
+
+#: A template, and what is said: its line first.
+MISTAKES = [
+    pytest.param("a: 1\n{{ widht }}\n", ":2: 'widht' is undefined; did you mean 'width'", id="a name"),
+    pytest.param("{{ other }}\n", ":1: 'other' is undefined; give -D other=VALUE", id="no such name"),
+    pytest.param("x\n{% if %}\n", ":2: ", id="syntax"),
+    pytest.param("\n{% for n in [1] %}\n", ":2: ", id="no end"),
+    pytest.param("\n\n{% include '/etc/passwd' %}\n", ":3: must include", id="an absolute path"),
+    pytest.param("{% include '../secret.j2' %}\n", ":1: must include", id="a folder above"),
+    pytest.param("\n{{ ''.__class__.__mro__ }}\n", ":2: access to attribute '__class__'", id="attributes"),
+    pytest.param("{{ width.real.__class__ }}\n", ":1: ", id="attributes of a number"),
+    pytest.param("{% macro f() %}{{ f() }}{% endmacro %}\n{{ f() }}\n", "without end", id="a macro of itself"),
+    pytest.param("{% include 'me.j2' %}\n", "without end", id="an include of itself"),
+    pytest.param("\n{% for n in range(10 ** 12) %}x{% endfor %}\n", ":2: ", id="a loop without end"),
+    pytest.param("{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}\n", ":1: ",
+                 id="two loops"),
+    pytest.param("{{ 'x' * 10 ** 10 }}\n", ":1: ", id="a long text"),
+    pytest.param("{{ [1] * 99999999 }}\n", ":1: ", id="a long list"),
+    pytest.param("{{ 9 ** 9 ** 9 }}\n", ":1: ", id="a large number"),
+    pytest.param("{% set x = 'x' * 1000000 %}\n{% for n in range(100) %}{{ x }}{% endfor %}\n", ":2: the result",
+                 id="a long result"),
+    pytest.param("{{ 1 // 0 }}\n", ":1: ", id="a division by zero"),
+    pytest.param(GOOD + "layer {\n  name: 'a'\n", ":2: the result's line 2", id="not closed"),
+    pytest.param(GOOD + "\n{% set kind = 'ReLU' %}\nlayer { type: \"{{ kind }}\" bottom: \"lost\" top: \"a\" }\n",
+                 ":4: the result's line 3: ", id="a bottom that nobody makes"),
+    pytest.param(5 * "# a comment\n" + 'layer { type: "ReLU" bottom: "lost{{ width }}" top: "a" }\n',
+                 ":6: the result's line 6", id="far into plain text"),
+    pytest.param("input_dim: $WIDTH\n", ":1: the result's line 1: .*give -D WIDTH=VALUE", id="a placeholder"),
+]
+
+
+@pytest.mark.parametrize("source, sentence", MISTAKES)
+def test_mistakes(source: str, sentence: str, tmp_path: Path) -> None:
+    """Every mistake is one sentence with the template's line, soon and without a traceback."""
+    (tmp_path / "secret.j2").write_text("secret")
+    folder = tmp_path / "below"
+    folder.mkdir()
+    path = folder / "me.j2"
+    path.write_text(source)
+    with pytest.raises(RenderError, match=sentence):
+        render(str(path), width=3)
+    done = CliRunner().invoke(main, ["render", str(path), "-D", "width=3"])
+    assert done.exit_code == 2 and "Traceback" not in done.output and str(path) in done.output
+
+
+# ---------------------------------------------------------------- the command
+
+
+def test_values(tmp_path: Path) -> None:
+    """Numbers, truth values, lists, texts and files of JSON, and placeholders of plain prototxt."""
+    (tmp_path / "net.j2").write_text(
+        'name: "{{ name }}"\n{% for dim in dims %}\n# {{ dim + 1 }} {{ deep["a"] }} {{ on }}\n{% endfor %}\n')
+    (tmp_path / "deep.json").write_text(json.dumps({"a": 7}))
+    arguments = ["-D", "name=a b", "-D", "dims=[1, 2]", "-D", f"deep=@{tmp_path}/deep.json", "-D", "on=true"]
+    done = CliRunner().invoke(main, ["render", str(tmp_path / "net.j2"), *arguments])
+    assert done.output == 'name: "a b"\n# 2 7 True\n# 3 7 True\n' and done.exit_code == 0
+    (tmp_path / "net.prototxt").write_text('name: "$NAME" # $OTHER\ninput: "d"\ninput_dim: ${N}\n'
+                                           + 3 * "input_dim: 1 ")
+    done = CliRunner().invoke(main, ["render", str(tmp_path / "net.prototxt"), "-D", "NAME=x", "-D", "N=4",
+                                     "-o", str(tmp_path / "out")])
+    assert done.exit_code == 0 and not done.output
+    assert (tmp_path / "out").read_text().startswith('name: "x" # $OTHER\ninput: "d"\ninput_dim: 4\n')
+
+
+@pytest.mark.parametrize("arguments, words", [
+    ([], "TEMPLATE must be given"), (["no.j2"], "cannot be read"), (["unet.prototxt.j2", "-D", "x"], "NAME=VALUE"),
+    (["unet.prototxt.j2", "-D", "x=@none.json"], "cannot be read"),
+])
+def test_wrong_calls(arguments, words: str) -> None:
+    done = CliRunner().invoke(main, ["render", *arguments])
+    assert done.exit_code == 2 and words in done.output and "Traceback" not in done.output
+
+
+def test_list() -> None:
+    """Every network with its values."""
+    done = CliRunner().invoke(main, ["render", "--list"])
+    assert done.exit_code == 0 and all(name in done.output for name in NETWORKS)
