@@ -246,6 +246,28 @@ def test_call(words: str, code: int, out: str, err: str, tmp_path: Path, monkeyp
         assert b'"Input"' in Path("out").read_bytes()
 
 
+def test_a_line_lost() -> None:
+    """Without any one of its lines a net is deployed for good, or refused with a sentence."""
+    for case in ALL:
+        lines = case.before.splitlines(True)
+        for number in range(len(lines)):
+            try:
+                result = run(case, b"".join(lines[:number] + lines[number + 1 :]))
+            except PrototoolsError as error:
+                assert str(error)
+                continue
+            if not result.refusals:
+                assert deploy(result.text).text == result.text, (case.title, number)
+
+
+def test_the_pages_diff() -> None:
+    """Its left side, deployed, is its right side."""
+    page = (Path(__file__).parents[1] / "docs" / "deploy.md").read_text("utf-8")
+    lines = re.search(r"```diff\n(.*?)```", page, re.DOTALL).group(1).splitlines()
+    before, after = ("".join(line[1:] + "\n" for line in lines if line[0] in sides) for sides in (" -", " +"))
+    assert deploy(before).text == after
+
+
 # ---------------------------------------------------------------- the corpus
 
 

@@ -98,6 +98,7 @@ class _Run:
         self.changes: List[Change] = []
         self.refusals: List[Refusal] = []
         self.notes: List[str] = []
+        self.faults: List[str] = []
         self.inputs: Dict[str, Optional[Shape]] = {}
         self.outputs: List[str] = []
         self.text = data
@@ -132,7 +133,7 @@ class _Run:
                 elsewhere = any(blob in one.tops for one in self.net.layers if one not in self.filtered)
                 hint = "; see --phase, --stage and --level" if elsewhere else ""
                 self._refuse(layer, f"its bottom {blob!r} must be made by a layer of phase {phase}, but is not{hint}")
-        if not self.plan.roots:
+        if not self.plan.kept and not self.plan.activations:
             self._refuse(self.net.layers[0], "something must be left to compute without losses and labels, "
                          f"but phase {self.filtered.state.phase} has nothing")
 
@@ -182,6 +183,7 @@ class _Run:
         self.after = Net(parse(self.text)).filtered(NetState(self.filtered.state.phase))
         errors = infer_custom(self.after, {}).errors
         before = {error.message for error in infer_custom(self.filtered, {}).errors} if errors else set()
+        self.faults = [error.message for error in errors if error.message in before]
         return [error for error in errors if error.message not in before]
 
     def _complain(self, message: str) -> None:
@@ -257,6 +259,7 @@ class _Run:
             if self.graph.name(source) in adopted:
                 self.notes.append(f"phase {self.filtered.state.phase} has no layer that makes "
                                   f"{self.graph.name(source)!r}; the data layer of another state serves")
+        self.notes += [f"Caffe would refuse this in the file as well: {fault}" for fault in self.faults]
         for name in self.plan.dead_headers():
             self.notes.append(f"the header of input {name!r} is removed: nothing that stays reads it")
 

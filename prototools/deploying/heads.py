@@ -8,7 +8,7 @@ predictions, each refining the one before, is no side branch.
 
 from __future__ import annotations
 
-from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple, Union
+from typing import Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple, Union
 
 from prototools.deploying import roles
 from prototools.deploying.graph import Graph, latest_sources
@@ -59,8 +59,8 @@ class Heads:
         self.ends = [source for source in self._unread() if graph.is_learned(source)]
         self._sources = sum({graph.made_by(source) for source in graph.sources()})
         self.labels = self._labels()
-        self.losses = [head for head in self._heads(roles.is_loss) if head.predictions]
-        self.measures = [head for head in self._heads(roles.is_measure) if head.stays]
+        self.losses = [head for head in self._heads(self._is_loss) if head.predictions]
+        self.measures = [head for head in self._heads(self._is_measure) if head.stays]
         self.auxiliary = self._auxiliary()
 
     def heavier(self, head: Head) -> Optional[Head]:
@@ -70,16 +70,22 @@ class Heads:
     # ------------------------------------------------------------ which layers judge
 
     def _judges(self, layer: Layer) -> bool:
-        view = self.graph.view(layer)
-        if roles.is_loss(view) or roles.is_measure(view):
-            return True
-        if layer.bottoms and not self._is_read(layer) and any(layer.message.numbers("loss_weight")):
+        if self._is_loss(layer) or self._is_measure(layer):
             return True
         return any(source.layer is not None and id(source.layer) in self.judges and not self._is_softmax(source)
                    for source in self.graph.read(layer))
 
-    def _is_read(self, layer: Layer) -> bool:
-        return any(self.net.consumers(layer, top) for top, _ in enumerate(layer.tops))
+    def _is_loss(self, layer: Layer) -> bool:
+        """A loss by its type, or any layer of this state with a loss_weight that nobody reads."""
+        if roles.is_loss(self.graph.view(layer)):
+            return True
+        if layer not in self.net or not layer.bottoms or self.graph.is_weighted(layer):
+            return False
+        read = any(self.net.consumers(layer, top) for top, _ in enumerate(layer.tops))
+        return not read and any(layer.message.numbers("loss_weight"))
+
+    def _is_measure(self, layer: Layer) -> bool:
+        return roles.is_measure(self.graph.view(layer))
 
     def _is_softmax(self, source: Source) -> bool:
         """The second top of a SoftmaxWithLoss, which is no loss."""
@@ -97,7 +103,7 @@ class Heads:
         """The sources that serve nothing but losses and measurements."""
         serving = self._serving()
         for layer in self.net.layers:
-            if roles.is_measure(self.graph.view(layer)):
+            if self._is_measure(layer):
                 # What is measured is worth having, even where a fork's layer wants a label to make it.
                 learned = [self.graph.above(one) for one in self.graph.read(layer) if self.graph.is_learned(one)]
                 if learned and all(above & self._sources & ~serving for above in learned):
@@ -113,10 +119,9 @@ class Heads:
         for layer in self.net.layers:
             if id(layer) not in self.judges and (self.graph.is_weighted(layer) or self._mixes(layer)):
                 found |= self.graph.behind([layer])
+            found |= self._only_predicted(layer)
         for end in self.ends:
             found |= self.graph.above(end)
-        for layer in self.net.layers:
-            found |= self._only_predicted(layer)
         if not found & self._sources:
             for layer in self.net.layers:
                 if id(layer) in self.judges and self.graph.read(layer):
@@ -126,7 +131,7 @@ class Heads:
     def _only_predicted(self, layer: Layer) -> int:
         """What stands above the prediction of a stock loss, but not above its target."""
         sources = self.net.sources(layer)
-        if PREDICTIONS.get(self.graph.view(layer).type) != (0,):
+        if PREDICTIONS.get(self.graph.view(layer).type) != (0,) or not sources:
             return 0
         if not sources[0] or not self.graph.is_learned(sources[0]):
             return 0
@@ -144,12 +149,12 @@ class Heads:
 
     # ------------------------------------------------------------ heads
 
-    def _heads(self, kind) -> Iterable[Head]:
+    def _heads(self, kind: Callable[[Layer], bool]) -> Iterable[Head]:
         """Every layer of a kind with what it judges; also those of other states, as far as they can see."""
         for layer in self.net.net.layers:
-            view = self.graph.view(layer)
-            if not kind(view):
+            if not kind(layer):
                 continue
+            view = self.graph.view(layer)
             stays = layer in self.net
             sources = self.net.sources(layer) if stays else latest_sources(self.graph, layer)
             predictions = self._predictions(view, sources)

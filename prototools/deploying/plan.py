@@ -126,7 +126,9 @@ class Plan:
 
     def _is_doubtful(self, source: Source) -> bool:
         view = self.graph.view(source.layer) if source.layer else None
-        return view is not None and view.type not in ("Input", "Parameter") and not roles.is_data(view)
+        if view is None or not roles.is_source(view):
+            return False
+        return view.type not in ("Input", "Parameter") and not roles.is_data(view)
 
     def dead_headers(self) -> List[str]:
         """The `input:` headers that nobody needs."""

@@ -74,6 +74,11 @@ def is_data(layer: Layer) -> bool:
 
     Sources of a fork that are called otherwise, and constants, are judged by what else there is.
     """
-    if layer.bottoms or layer.type in ("Input", "Parameter") or is_constant(layer):
+    if not is_source(layer) or layer.type in ("Input", "Parameter") or is_constant(layer):
         return False
     return layer.type in STOCK_TYPES or "data" in layer.type.lower()
+
+
+def is_source(layer: Layer) -> bool:
+    """A layer that has no bottoms and needs none."""
+    return not layer.bottoms and (is_fork(layer) or TABLE[layer.type].bottoms[1] == 0)
