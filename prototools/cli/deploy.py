@@ -42,13 +42,13 @@ def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: 
         data = files.read(path)
         result = deploy(data, shapes=given, phase=phase, stages=stages, level=level,
                         keep_branches=keep_branches, strip=strip)
-        _comment(path, result, quiet)
+        _comment(path, result, quiet, result.text != data)
         return FOUND if result.refusals else deliver(path, data, result.text, way)
 
     each(nets, job)
 
 
-def _comment(path: str, result: Deployed, quiet: bool) -> None:
+def _comment(path: str, result: Deployed, quiet: bool, changed: bool) -> None:
     """A line for each layer on standard error, and one for the net; refusals always."""
     for refusal in result.refusals:
         say(f"{path}:{refusal}")
@@ -59,7 +59,7 @@ def _comment(path: str, result: Deployed, quiet: bool) -> None:
         say(f"{path}:{change.line}: {change.layer}: {change.type} {change.did}: {change.what}")
     for note in result.notes:
         say(f"{path}: {note}")
-    if not result.changes:
+    if not changed:
         say(f"{path}: nothing to do, it is deployed already")
         return
     inputs = [f"{name} {words(shape)}" for name, shape in result.inputs.items()]

@@ -144,19 +144,21 @@ class _Run:
     # ------------------------------------------------------------ a net that is deployed already
 
     def _is_deployed(self) -> bool:
-        """Nothing to replace, no losses, no rules: then even what looks dead stays."""
+        """Nothing to replace, no losses, no rule that matters: then even what looks dead stays."""
         if self.plan.inputs or self.given and any(name in self.given for name, _ in self.net.inputs()):
             return False
         heads = self.plan.heads
-        rules = any(layer.message.has(rule) for layer in self.net.layers for rule in RULES)
+        rules = any(not layer.in_state(NetState()) or layer not in self.filtered for layer in self.net.layers)
         data = any(roles.is_data(self.graph.view(layer)) for layer in self.net.layers)
         return not (heads.judges or heads.losses or rules or data)
 
     def _unchanged(self) -> None:
-        everything = {id(layer) for layer in self.net.layers}
-        self.plan.kept, self.plan.removed, self.plan.quiet, self.plan.strays = everything, {}, {}, []
+        unmade = self.filtered.unknown_bottoms()
+        self.notes += [f"{layer.name}: its bottom {blob!r} is made by no layer" for layer, blob in unmade]
         if self.strip:
-            self.text = Editor(self.plan, {}, self._headers(), True).text()
+            self.plan.keep_all()
+            headers = {name: tuple(shape or ()) for name, shape in self.net.inputs()}
+            self.text = Editor(self.plan, {}, headers, strip=True).text()
             self.after = Net(parse(self.text)).filtered(self.filtered.state)
         self._look()
 

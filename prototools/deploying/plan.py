@@ -35,7 +35,7 @@ class Silenced(NamedTuple):
 
 
 class Plan:
-    """The decision for one net in one state, read-only once made.
+    """The decision for one net in one state.
 
     kept         the layers that stay, with their rules taken off
     inputs       the tops that become inputs
@@ -65,6 +65,11 @@ class Plan:
             if id(layer) not in self.kept | replaced | set(self.quiet)
             and all(layer is not activation.loss for activation in self.activations)
         }
+
+    def keep_all(self) -> None:
+        """Let every layer stay, as in a net that is deployed already."""
+        self.kept = {id(layer) for layer in self.net.net.layers}
+        self.removed, self.quiet, self.strays = {}, {}, []
 
     # ------------------------------------------------------------ what stays
 
