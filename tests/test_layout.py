@@ -24,7 +24,7 @@ FLOORS = (
     ("lowerings", "dialects", "engines", "regions"),
     (
         "placement", "rewriter", "patching", "report", "check", "verify", "upgrading", "deploying", "rendering",
-        "upsample", "torch", "corpus", "comparison",
+        "pycaffe", "upsample", "torch", "corpus", "comparison",
     ),
     ("cli",),
 )
