@@ -22,6 +22,7 @@ A script for pycaffe's NetSpec prints the same network here. This one does more:
 
 * Deconvolution, Im2col, RNN, LSTM and losses take the settings of the message that they read;
 * tuples, ranges, numpy arrays and empty lists do for repeated fields, names for enum values;
+* a top tells its blob's shape: `n.conv1.shape` is (1, 64, 224, 224);
 * the depth of a network has no limit, and a NetSpec can be copied and pickled;
 * an automatic name is never that of an assigned top, where pycaffe makes two blobs of one name;
 * what does not fit is told in a sentence.
@@ -39,8 +40,10 @@ from typing import Any
 from google.protobuf.message import Message
 
 from prototools import schema
-from prototools.errors import SchemaError
+from prototools.errors import NetError, SchemaError
+from prototools.net import Net
 from prototools.schema import Field
+from prototools.shapes import infer
 
 #: What counts as a message written plainly; `dict` stands first because asking an ABC is slow.
 _MAPPING = (dict, Mapping)
@@ -100,6 +103,20 @@ class Top:
     def to_proto(self) -> Any:
         """A NetParameter with this top's layer and all that it needs."""
         return to_proto(self)
+
+    @property
+    def shape(self) -> tuple[int | None, ...] | None:
+        """The blob's shape as far as the network tells it, with None for a dim that it does not tell.
+
+        None where not even the number of dims is known. Raises NetError where Caffe would refuse the
+        layers that make the blob.
+        """
+        net = self.to_proto()
+        found = infer(Net(schema.text(net).encode("utf-8")).filtered())
+        if found.errors:
+            raise NetError(f"this blob has no shape: {found.errors[0].message}")
+        known = found.blobs.get(net.layer[-1].top[self.n])
+        return None if known is None else tuple(known)
 
     def __repr__(self) -> str:
         return f"<top {self.n} of {self.fn!r}>"

@@ -33,7 +33,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 #: Rooms on one floor that may look into each other, because the order is plain.
 ALLOWED = {
     ("matrices", "sampling"), ("resize", "sampling"), ("tracing", "blocks"), ("cost", "blocks"),
-    ("reference", "net"), ("shapes", "net"),
+    ("reference", "net"), ("shapes", "net"), ("netspec", "net"), ("netspec", "shapes"),
     ("dialects", "lowerings"), ("engines", "dialects"),
     ("rewriter", "placement"), ("report", "rewriter"), ("corpus", "rewriter"), ("patching", "rewriter"),
     ("comparison", "placement"), ("comparison", "upsample"),

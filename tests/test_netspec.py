@@ -20,7 +20,7 @@ import prototools
 from prototools import NetSpec, netspec, schema, to_proto
 from prototools import layers as L
 from prototools import params as P
-from prototools.errors import SchemaError
+from prototools.errors import NetError, SchemaError
 from prototools.netspec import Function, Top, assign_proto
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -566,3 +566,23 @@ def test_every_setting_has_a_place(type_name: str) -> None:
             value = schema.message(field.type_name)()
         layer = layer_of(type_name, {field.name: value})
         assert [known.name for known, _ in getattr(layer, home).ListFields()] == [field.name]
+
+
+def test_shapes_on_demand() -> None:
+    """Every top knows its blob's shape: after other layers, in place, one of several, and in part."""
+    n = NetSpec()
+    n.data = L.Input(shape=dict(dim=[1, 3, 9, 8]))
+    n.conv = L.Convolution(n.data, num_output=5, kernel_size=3, stride=2)
+    n.relu = L.ReLU(n.conv, in_place=True)
+    n.left, n.right = L.Slice(n.relu, ntop=2, slice_param=dict(axis=1, slice_point=[2]))
+    n.up = L.Deconvolution(n.right, num_output=3, kernel_size=4, stride=2, pad=1)
+    n.image, n.label = L.DummyData(ntop=2, shape=[dict(dim=[4, 3, 5, 5]), dict(dim=[4])])
+    n.unknown = L.Python(n.image, module="of", layer="Someone")
+    shapes = {name: top.shape for name, top in n.tops.items()}
+    assert shapes == {
+        "data": (1, 3, 9, 8), "conv": (1, 5, 4, 3), "relu": (1, 5, 4, 3), "left": (1, 2, 4, 3), "right": (1, 3, 4, 3),
+        "up": (1, 3, 8, 6), "image": (4, 3, 5, 5), "label": (4,), "unknown": None,
+    }
+    n.wrong = L.Eltwise(n.data, n.up)
+    with pytest.raises(NetError, match="this blob has no shape"):
+        n.wrong.shape.index(0)
