@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple
 
 import prototools
-from prototools import comparison, dialects, engines, lowerings, patching, upgrading, upsample
+from prototools import comparison, dialects, engines, lowerings, netspec, patching, upgrading, upsample
 from prototools import verify as verification
 from prototools.comparison.table import markdown, text
 
@@ -44,6 +44,7 @@ def table(headers: List[str], rows: List[Tuple[str, ...]]) -> List[str]:
 
 PUBLIC: List[Tuple[str, Any, List[str]]] = [
     ("prototools", prototools, ["parse", "rewrite", "deploy", "render", "upgrade", "NetSpec", "to_proto"]),
+    ("prototools.netspec", netspec, ["Top", "Function", "blob", "assign_proto"]),
     ("prototools.patching", patching, ["patch_weights"]),
     ("prototools.upgrading", upgrading, ["upgrade_weights", "Upgraded", "Note"]),
     ("prototools.upsample", upsample, [

@@ -369,7 +369,9 @@ def _build(block: Block, bottoms: Dict[str, Any]) -> Any:
 
 def _home(bottom: Any) -> Any:
     """The module whose `layers` and `params` made a top: ours, or pycaffe's net_spec."""
-    home = sys.modules.get(type(bottom).__module__)
+    from prototools import netspec
+
+    home = netspec if isinstance(bottom, netspec.Top) else sys.modules.get(type(bottom).__module__)
     if home is None or not hasattr(home, "layers"):
         raise UpsampleError(f"a bottom must be the top of a NetSpec's layer, but is {bottom!r}")
     return home

@@ -20,12 +20,13 @@ PACKAGE = PROJECT / "prototools"
 FLOORS = (
     ("errors",),
     ("prototext", "sampling", "matrices", "resize", "schema", "files", "legacy"),
-    ("blocks", "interpolation", "tracing", "cost", "net", "netspec", "reference", "realcaffe", "shapes", "weights"),
+    ("blocks", "interpolation", "tracing", "cost", "net", "reference", "realcaffe", "shapes", "weights"),
     ("lowerings", "dialects", "engines", "regions"),
     (
         "placement", "rewriter", "patching", "report", "check", "verify", "upgrading", "deploying", "rendering",
-        "pycaffe", "upsample", "torch", "corpus", "comparison",
+        "corpus",
     ),
+    ("netspec", "pycaffe", "upsample", "torch", "comparison"),
     ("cli",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -33,10 +34,10 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 #: Rooms on one floor that may look into each other, because the order is plain.
 ALLOWED = {
     ("matrices", "sampling"), ("resize", "sampling"), ("tracing", "blocks"), ("cost", "blocks"),
-    ("reference", "net"), ("shapes", "net"), ("netspec", "net"), ("netspec", "shapes"),
+    ("reference", "net"), ("shapes", "net"),
     ("dialects", "lowerings"), ("engines", "dialects"),
     ("rewriter", "placement"), ("report", "rewriter"), ("corpus", "rewriter"), ("patching", "rewriter"),
-    ("comparison", "placement"), ("comparison", "upsample"),
+    ("upsample", "netspec"), ("pycaffe", "netspec"), ("comparison", "upsample"),
 }
 
 

@@ -21,7 +21,7 @@ from prototools import NetSpec, netspec, schema, to_proto
 from prototools import layers as L
 from prototools import params as P
 from prototools.errors import NetError, SchemaError
-from prototools.netspec import Function, Top, assign_proto
+from prototools.netspec import Function, Top, assign_proto, settings
 
 PROJECT = Path(__file__).resolve().parents[1]
 TESTS = PROJECT / "tests"
@@ -187,15 +187,15 @@ def test_borrowed_settings(type_name: str) -> None:
 
 
 def test_borrowed_settings_are_all_tried() -> None:
-    assert set(BORROWED) == set(netspec._BORROWED)
+    assert set(BORROWED) == set(settings.BORROWED)
 
 
 def test_no_setting_has_two_homes() -> None:
     """So none can land in the wrong one."""
     layer_fields = set(schema.fields(schema.message("LayerParameter").DESCRIPTOR))
     for type_name in {*all_types(), *BORROWED}:
-        homes = {schema.parameter_name(type_name), *netspec._BORROWED.get(type_name, ())} - {None}
-        names = [name for home in homes for name in netspec._settings_of(home)]
+        homes = {schema.parameter_name(type_name), *settings.BORROWED.get(type_name, ())} - {None}
+        names = [name for home in homes for name in settings.settings_of(home)]
         assert len(names) == len(set(names)) and not layer_fields & set(names)
 
 
@@ -295,7 +295,7 @@ def test_pycaffes_messages_are_values(caffe) -> None:
 #: Type, settings, the kind of error that pycaffe's users catch, and a part of the sentence.
 SETTINGS = {
     "keyword": ("Convolution", dict(kernal_size=3), AttributeError,
-                "layer 'Convolution1' of type Convolution: .*did you mean 'kernel_size'"),
+                "layers.Convolution: .*did you mean 'kernel_size'"),
     "keyword of the layer": ("ReLU", dict(inclde={}), AttributeError, "did you mean 'include'"),
     "nothing near": ("Power", dict(zzz=3), AttributeError, "Power has power, scale, shift"),
     "no message of its own": ("AbsVal", dict(kernel_size=3), AttributeError,

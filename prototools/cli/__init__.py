@@ -17,6 +17,7 @@ COMMANDS: Dict[str, str] = {
     "upgrade": "Bring nets, weights and solvers of old forms to the current one.",
     "deploy": "Turn a training network into the one that is deployed.",
     "render": "Make a network from a template, and check it.",
+    "to-python": "Write Python code that builds a network with NetSpec.",
     "verify": "Run a network before and after, and compare the numbers.",
     "shapes": "Print every layer's output shape, parameters and multiply-adds.",
     "check": "Say what will go wrong when Caffe loads a net and its weights.",
@@ -37,7 +38,7 @@ class LazyGroup(click.Group):
         """One command by name."""
         if name not in COMMANDS:
             return None
-        return importlib.import_module(f"prototools.cli.{name}").command
+        return importlib.import_module(f"prototools.cli.{name.replace('-', '_')}").command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in `--help`, without importing any command."""

@@ -63,15 +63,20 @@ def number(scalar: Scalar) -> float:
 
     Half a step above the largest float is still that float (protobuf's SafeDoubleToFloat).
     """
+    value = double(scalar)
+    if abs(value) > LARGEST and math.isfinite(value):
+        value = math.copysign(LARGEST if abs(value) <= HALF_A_STEP_MORE else math.inf, value)
+    return struct.unpack("f", struct.pack("f", value))[0]
+
+
+def double(scalar: Scalar) -> float:
+    """A number of 64 bits."""
     literal = _signed(scalar)
     if NOT_FINITE.match(literal):
         return float(literal)
     if OCTAL_OR_HEX.match(literal) or not DECIMAL.match(literal):
         raise scalar.error("a decimal number")
-    value = float(literal.rstrip(b"fF"))
-    if abs(value) > LARGEST:
-        value = math.copysign(LARGEST if abs(value) <= HALF_A_STEP_MORE else math.inf, value)
-    return struct.unpack("f", struct.pack("f", value))[0]
+    return float(literal.rstrip(b"fF"))
 
 
 def boolean(scalar: Scalar) -> bool:
