@@ -41,6 +41,10 @@ class ProtoTextError(PrototoolsError):
         return f"{prefix}{self}\n    {text}\n    {' ' * len(before)}^"
 
 
+class UnresolvedError(ProtoTextError):
+    """A value is needed where the file has a placeholder, `$NAME`."""
+
+
 #: Bytes of the source line that are shown on each side of a caret.
 _AROUND = 80
 

@@ -188,14 +188,14 @@ class Net:
         # A second net name is a fault that changes nothing: the last one counts.
         self.name = (self.document.strings("name") or [""])[-1]
 
-    def inputs(self) -> List[Tuple[str, Optional[List[int]]]]:
+    def inputs(self) -> List[Tuple[str, Optional[List[Optional[int]]]]]:
         """The `input:` headers, each with its shape from `input_shape` or `input_dim`, or None.
 
         `input_dim` counts in groups of four; a header without enough of them has no shape.
         """
         names = self.document.strings("input")
-        shapes = [shape.integers("dim") for shape in self.document.messages("input_shape")]
-        dims = self.document.integers("input_dim")
+        shapes = [shape.dims("dim") for shape in self.document.messages("input_shape")]
+        dims = self.document.dims("input_dim")
         if not shapes:
             shapes = [dims[i : i + 4] for i in range(0, len(dims) // 4 * 4, 4)]
         return [(name, shapes[i] if i < len(shapes) else None) for i, name in enumerate(names)]

@@ -1,8 +1,8 @@
 """Networks from templates: Jinja2, strict and in a sandbox, and the result is checked before it is given.
 
 A template includes and imports only what lies in its own folder or below, and prototools' own
-`templates/`. A name that is not given is an error. Placeholders of plain prototxt, `$NAME` and
-`${NAME}`, are filled from the same values.
+`templates/`. A name that is not given is an error. Placeholders of plain prototxt, `$NAME`, `${NAME}`
+and `$NAME$`, are filled from the same values.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple
 
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, Template, TemplateNotFound, UndefinedError
 from jinja2.exceptions import SecurityError, TemplateSyntaxError
@@ -19,12 +19,11 @@ from jinja2.sandbox import SandboxedEnvironment
 from prototools import files
 from prototools.errors import ProtoTextError, PrototoolsError
 from prototools.net import Net
+from prototools.prototext.placeholders import filled, names
 from prototools.shapes import infer
 
 #: The most bytes of a result, the most turns of all its loops over `range`, and the longest repeated value.
 MOST_BYTES, MOST_TURNS, MOST_REPEATED = 1 << 26, 1_000_000, 1 << 20
-
-PLACEHOLDER = re.compile(r"\$(?:\{(\w+)\}|([A-Za-z_]\w*))")
 
 
 class RenderError(PrototoolsError):
@@ -197,12 +196,9 @@ def _near(message: str, values: Dict[str, Any]) -> str:
 
 
 def _filled(text: str, values: Dict[str, Any]) -> str:
-    """`$NAME` and `${NAME}` replaced where a value is given."""
-    def value(match: Any) -> str:
-        name = match.group(1) or match.group(2)
-        return str(values[name]) if name in values else match.group(0)
-
-    return PLACEHOLDER.sub(value, text)
+    """The text with its placeholders replaced where a value is given."""
+    named = {name: str(value) for name, value in values.items()}
+    return filled(text.encode("utf-8", "surrogateescape"), named).decode("utf-8", "surrogateescape")
 
 
 def _check(path: str, text: str, pieces: List[Piece]) -> None:
@@ -233,6 +229,5 @@ def _line(pieces: List[Piece], line: int) -> int:
 
 def _missing(text: str, error: ProtoTextError) -> str:
     """What to do about a placeholder that nothing was given for."""
-    left: Optional[Tuple[str, ...]] = next(
-        (match.groups() for match in PLACEHOLDER.finditer(text.split("\n")[error.line - 1])), None)
-    return f"; give -D {left[0] or left[1]}=VALUE" if left else ""
+    left = names(text.split("\n")[error.line - 1].encode("utf-8", "surrogateescape"))
+    return f"; give -D {left[0]}=VALUE" if left else ""

@@ -14,12 +14,14 @@ from prototools.blocks import Block
 from prototools.cost import Cost
 from prototools.dialects import Context, Reading
 from prototools.dialects.shapes import infer_custom
+from prototools.errors import UnresolvedError
 from prototools.lowerings import Choices, Lowered, Refused, Request, ResizeRequest, UnpoolRequest
 from prototools.lowerings.request import PoolOrigin, Rows
 from prototools.matrices import Weights
 from prototools.net import FilteredNet, Layer, Net, Source
 from prototools.placement import Placement, place
 from prototools.prototext import Document, parse
+from prototools.prototext.placeholders import filled, values_of
 from prototools.prototext.tree import place_of
 from prototools.resize import Certificate, Resize, Unpool
 from prototools.shapes import STOCK_TYPES, Inference
@@ -83,10 +85,12 @@ def rewrite(
     weights: bool = False,
     prefer: str = "deconvolution",
     accept: Iterable[str] = (),
+    values: Optional[Mapping[str, Any]] = None,
 ) -> Result:
     """Replace the custom resize layers of a network (Interp, Upsample, Unpooling and their kin).
 
-    `text` is a prototxt. `shapes` gives or overrides shapes of blobs, each as (N, C, H, W).
+    `text` is a prototxt; a placeholder `$NAME`, `${NAME}` or `$NAME$` in it is replaced where `values` has
+    NAME, and stays where no value is needed. `shapes` gives or overrides shapes of blobs, each as (N, C, H, W).
     `dialect` names the forks to read ambiguous layers by, `lowering` forces one form of block.
     `filler_safe` avoids the bilinear kernels that Caffe 1.0 and older fill wrongly.
     `weights` says that the caffemodel is patched too (`patch_weights`), which allows blocks that need
@@ -98,10 +102,11 @@ def rewrite(
     Raises `ProtoTextError` for a file that is no text format, `ValueError` for an unknown name.
     """
     data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else bytes(text)
+    data = filled(data, {name: str(value) for name, value in (values or {}).items()})
     choices = _choices(dialect, lowering, accept, prefer)._replace(filler_safe=filler_safe, weights=weights)
-    run = _Run(Net(parse(data)), shapes or {}, tuple(dialect), choices)
+    run = _Run(Net(parse(data, placeholders=True)), shapes or {}, tuple(dialect), choices)
     after = run.document.edited(run.edits()) if run.placements else data
-    parse(after)
+    parse(after, placeholders=True)
     shown = after.decode("utf-8", "surrogateescape") if isinstance(text, str) else after
     return Result(shown, tuple(run.changes), tuple(run.refusals), run.foreign())
 
@@ -176,6 +181,8 @@ class _Run:
             self._accept(layer, self._agreed(layer))
         except Refused as error:
             self._refuse(layer, error)
+        except UnresolvedError as error:
+            self._refuse(layer, Refused(error.message))
 
     def _agreed(self, layer: Layer) -> _Answer:
         """A block that is exact in every state in which the layer stands."""
@@ -333,27 +340,40 @@ def _with_help(error: Refused, context: Context, shapes: Inference) -> Refused:
     """The refusal with the blob at the root of what is not known."""
     if error.blob is None:
         return error
-    root = _root(context.net, shapes, error.blob, context.layer)
-    return Refused(f"{error}; give --shape {root}=N,C,H,W", root)
+    root, maker = _root(context.net, shapes, error.blob, context.layer)
+    wanted = _placeholders(context.net.net, maker)
+    values = "".join(f" -D {name}=VALUE" for name in wanted)
+    return Refused(f"{error}; give{values}{' or' if wanted else ''} --shape {root}=N,C,H,W", root)
 
 
-def _root(net: FilteredNet, shapes: Inference, blob: str, reader: Layer) -> str:
-    """Upstream from a blob to the first one whose shape nothing in the file tells."""
+def _placeholders(net: Net, maker: Optional[Layer]) -> List[str]:
+    """The placeholders in the layer that makes a blob, or in the net's inputs."""
+    document = net.document
+    fields = [maker.message] if maker is not None else document.all("input_shape") + document.all("input_dim")
+    found = [values_of(document.data, field.start, field.stop) for field in fields]
+    return list(dict.fromkeys(name for names in found for name in names))
+
+
+def _root(net: FilteredNet, shapes: Inference, blob: str, reader: Layer) -> Tuple[str, Optional[Layer]]:
+    """Upstream from a blob to the first one whose shape nothing in the file tells, and the layer that makes it."""
     seen: Dict[str, None] = {}
+    maker: Optional[Layer] = None
     while blob not in seen:
         seen[blob] = None
         source = _source_of(net, blob, reader)
         if source is None or source.layer is None:
-            return blob
-        reader = source.layer
+            return blob, None
+        maker = reader = source.layer
+        if _placeholders(net.net, maker):
+            return blob, maker
         open_bottoms = [
             name for name, shape in zip(reader.bottoms, shapes.bottoms(reader))
             if shape is None or None in shape
         ]
         if not open_bottoms:
-            return blob
+            return blob, maker
         blob = open_bottoms[0]
-    return blob
+    return blob, maker
 
 
 def _source_of(net: FilteredNet, blob: str, reader: Layer) -> Optional[Source]:

@@ -9,7 +9,7 @@ import click
 
 from prototools import files
 from prototools.cli.delivery import print_bytes
-from prototools.cli.verdict import DONE, attempt
+from prototools.cli.verdict import DONE, attempt, value_option
 
 
 @click.command()
@@ -54,10 +54,7 @@ def _values(given: Tuple[str, ...]) -> Dict[str, Any]:
     import json
 
     values = {}
-    for one in given:
-        name, found, value = one.partition("=")
-        if not found or not name.isidentifier():
-            raise click.BadParameter(f"must be NAME=VALUE, but is {one!r}", param_hint="-D")
+    for name, value in value_option(given).items():
         from_file = value.startswith("@")
         try:
             values[name] = json.loads(files.read(value[1:]) if from_file else value)

@@ -8,7 +8,7 @@ import click
 
 from prototools import files
 from prototools.cli.delivery import Delivery, deliver, delivery_options, one_way_out, weights_both
-from prototools.cli.verdict import DONE, FOUND, each, many, say, shape_option
+from prototools.cli.verdict import DONE, FOUND, each, many, say, shape_option, value_option
 from prototools.rewriter import Result, rewrite
 
 
@@ -19,6 +19,8 @@ from prototools.rewriter import Result, rewrite
 @click.option("--weights-out", metavar="OUT", help="Write the patched caffemodel to this file.")
 @click.option("--shape", "shapes", multiple=True, metavar="BLOB=N,C,H,W",
               help="Give or override the shape of a blob. Repeatable.")
+@click.option("-D", "values", multiple=True, metavar="NAME=VALUE",
+              help="Put VALUE where NET has $NAME, ${NAME} or $NAME$. Repeatable.")
 @click.option("--dialect", "dialects", multiple=True, metavar="NAME",
               help="Read ambiguous layers as this fork does. Repeatable.")
 @click.option("--lowering", metavar="NAME", help="Force one form of block.")
@@ -33,7 +35,7 @@ from prototools.rewriter import Result, rewrite
 @click.option("--report", metavar="FILE.json", help="Write what was done to every layer.")
 @click.option("-q", "--quiet", is_flag=True, help="Say one line for each file, not one for each layer.")
 def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: bool, check: bool,
-            weights, weights_out, shapes, dialects, lowering, prefer, filler_safe, accept, partial, report,
+            weights, weights_out, shapes, values, dialects, lowering, prefer, filler_safe, accept, partial, report,
             quiet) -> None:
     """Replace the custom resize layers of NET by stock Caffe layers that compute the same numbers.
 
@@ -42,12 +44,12 @@ def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: 
     """
     way = one_way_out(nets, output, in_place, diff, check)
     weights_both(nets, weights, weights_out, way)
-    given = shape_option(shapes)
+    given, values = shape_option(shapes), value_option(values)
     reports: List[dict] = []
 
     def job(path: str) -> int:
         data = files.read(path)
-        result = _rewrite(data, shapes=given, dialect=dialects, lowering=lowering, prefer=prefer,
+        result = _rewrite(data, shapes=given, values=values, dialect=dialects, lowering=lowering, prefer=prefer,
                           filler_safe=filler_safe, accept=accept, weights=bool(weights))
         reports.append(_report(path, result))
         _comment(path, result, quiet, bool(weights))

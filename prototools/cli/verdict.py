@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Callable, Iterable, NoReturn, Optional
+from typing import Callable, Dict, Iterable, NoReturn, Optional
 
 import click
 
@@ -48,6 +48,17 @@ def attempt(job: Callable[[str], int], path: str, name: Optional[str] = None) ->
     except RecursionError:
         say(f"{path}: nested too deeply")
         return FAILED
+
+
+def value_option(values: Iterable[str]) -> Dict[str, str]:
+    """`NAME=VALUE` as a dictionary of texts."""
+    named = {}
+    for one in values:
+        name, found, value = one.partition("=")
+        if not found or not name.isidentifier():
+            raise click.BadParameter(f"must be NAME=VALUE, but is {one!r}", param_hint="-D")
+        named[name] = value
+    return named
 
 
 def shape_option(values: Iterable[str]) -> dict:

@@ -9,8 +9,9 @@ from typing import Any, Dict, List, Optional
 import click
 
 from prototools import files
-from prototools.cli.verdict import DONE, FAILED, FOUND, attempt, many, say, shape_option
+from prototools.cli.verdict import DONE, FAILED, FOUND, attempt, many, say, shape_option, value_option
 from prototools.net import Net, NetState
+from prototools.prototext.placeholders import filled
 
 
 @click.command()
@@ -22,22 +23,24 @@ from prototools.net import Net, NetState
 @click.option("--weights-after", metavar="FILE", help="A caffemodel for AFTER.")
 @click.option("--shape", "shapes", multiple=True, metavar="BLOB=N,C,H,W",
               help="Give or override the shape of a blob. Repeatable.")
+@click.option("-D", "values", multiple=True, metavar="NAME=VALUE",
+              help="Put VALUE where a net has $NAME, ${NAME} or $NAME$. Repeatable.")
 @click.option("--dialect", metavar="NAME", multiple=True,
               help="Read ambiguous custom layers as this fork does. Repeatable.")
 @click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), default="TEST", show_default=True,
               help="The phase that both nets are built for.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the inputs and of the made-up weights.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(before: str, after: str, as_json: bool, shapes, **settings: Any) -> None:
+def command(before: str, after: str, as_json: bool, shapes, values, **settings: Any) -> None:
     """Run two networks where they differ, and compare every value.
 
     Exit 0 if all are equal, 1 if something differs, 2 if something could not be compared.
     """
-    given = shape_option(shapes)
+    given, values = shape_option(shapes), value_option(values)
     texts: List[bytes] = []
 
     def load(path: str) -> int:
-        texts.append(files.read(path))
+        texts.append(filled(files.read(path), values))
         Net(texts[-1]).filtered(NetState(settings["phase"]))
         return DONE
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
-from prototools.errors import ProtoTextError
+from prototools.errors import ProtoTextError, UnresolvedError
 from prototools.prototext import grammar, values
 from prototools.prototext.complaint import complain
+from prototools.prototext.placeholders import masked, original, values_of
 
 Edit = Tuple[int, int, bytes]
 
@@ -31,8 +32,18 @@ class Scalar:
         """The literal as it is written, quotes, signs and inner comments included."""
         return self.data[self.start : self.stop]
 
+    @property
+    def placeholder(self) -> Optional[str]:
+        """The name of the placeholder, `$NAME`, that stands in place of the literal; None where none does."""
+        found = values_of(self.data, self.start, self.stop)
+        return found[0] if found else None
+
     def error(self, expected: str) -> ProtoTextError:
         """The error that this field must hold something else, with the field's place."""
+        name = self.placeholder
+        if name is not None:
+            error = error_at(self.data, self.start, f"{self.name} must be known; give -D {name}=VALUE")
+            return UnresolvedError(error.message, error.line, error.column, error.source_line)
         found = self.literal.decode("utf-8", "replace")
         return error_at(self.data, self.start, f"{self.name} must be {expected}, but found {found}")
 
@@ -172,6 +183,14 @@ class Message:
         """The whole numbers of a repeated field."""
         return [values.integer(scalar) for scalar in self.scalars(name)]
 
+    def dim(self, name: str, default: int = 0) -> Optional[int]:
+        """A whole number, or None where a placeholder stands for it."""
+        return (self.dims(name) or [default])[0] if len(self.all(name)) < 2 else self.integer(name)
+
+    def dims(self, name: str) -> List[Optional[int]]:
+        """The whole numbers of a repeated field, None where a placeholder stands for one."""
+        return [None if scalar.placeholder else values.integer(scalar) for scalar in self.scalars(name)]
+
     def numbers(self, name: str) -> List[float]:
         """The floats of a repeated field, each rounded to 32 bits."""
         return [values.number(scalar) for scalar in self.scalars(name)]
@@ -209,7 +228,7 @@ class Document(Message):
 
     def source(self) -> bytes:
         """The text as it came in."""
-        return self.data
+        return original(self.data)
 
     def edited(self, edits: Iterable[Edit]) -> bytes:
         """The text with some spans replaced: (start, stop, new bytes), none over another.
@@ -217,25 +236,29 @@ class Document(Message):
         A span without length inserts; several insertions at one byte stay in their order.
         Raises `ValueError` for spans that overlap.
         """
+        data = self.source()
         pieces: List[bytes] = []
         position = 0
         for start, stop, replacement in sorted(edits, key=lambda edit: edit[:2]):
             if start < position:
                 raise ValueError(f"two edits overlap at byte {start}")
-            pieces += (self.data[position:start], replacement)
+            pieces += (data[position:start], replacement)
             position = stop
-        return b"".join(pieces) + self.data[position:]
+        return b"".join(pieces) + data[position:]
 
 
-def parse(data: bytes) -> Document:
+def parse(data: bytes, placeholders: bool = False) -> Document:
     """Read protobuf text format into a lossless tree.
 
     `data` is the file's bytes; it is never decoded as a whole, so comments in any encoding are kept.
-    Accepts what Caffe's own loader (protobuf's C++ reader) accepts lexically, for any schema.
+    Accepts what Caffe's own loader (protobuf's C++ reader) accepts lexically, for any schema, and with
+    `placeholders` also `$NAME`, `${NAME}` and `$NAME$` where a value may stand.
     Raises `ProtoTextError`, with line and column, for anything else.
     """
     if not isinstance(data, bytes):
         data = bytes(data) if isinstance(data, (bytearray, memoryview)) else data.encode("utf-8")
+    if placeholders:
+        data = masked(data)
     root = Document("", 0, 0, data)
     _read(data, root)
     root.stop = root.body_stop = len(data)
@@ -344,6 +367,7 @@ def place_of(data: bytes, position: int) -> Tuple[int, int]:
 
 def error_at(data: bytes, position: int, message: str) -> ProtoTextError:
     """An error at a byte of a text, with its line for the caret."""
+    data = original(data)
     line, column = place_of(data, position)
     start = position - column + 1
     stop = data.find(b"\n", start)

@@ -188,7 +188,7 @@ def _given(bottom: Tuple[Dim, ...], wanted: int, other: Shape) -> Tuple[int, Sha
 def inner_product(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
     """Everything from `axis` (1) on becomes num_output; blobs (N, K), or (K, N) if transposed."""
     param, bottom = layer.param("inner_product_param"), bottoms[0]
-    outputs, bias_term = param.integer("num_output"), param.boolean("bias_term", True)
+    outputs, bias_term = param.dim("num_output"), param.boolean("bias_term", True)
     if bottom is None:
         top = (None, outputs) if param.integer("axis", 1) == 1 else None
         return Answer([top], _weights(param, outputs, None, bias_term))
@@ -198,7 +198,7 @@ def inner_product(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
     return Answer([(*bottom[:axis], outputs)], params, touched)
 
 
-def _weights(param: Message, outputs: int, inputs, bias_term: bool) -> List[Shape]:
+def _weights(param: Message, outputs: Dim, inputs, bias_term: bool) -> List[Shape]:
     weights = (inputs, outputs) if param.boolean("transpose") else (outputs, inputs)
     check_filler(param, "weight_filler", weights)
     if bias_term:

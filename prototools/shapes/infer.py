@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from prototools.errors import NetError, ProtoTextError, ShapeError
+from prototools.errors import NetError, ProtoTextError, ShapeError, UnresolvedError
 from prototools.net import FilteredNet, Layer, Source, blob_names
 from prototools.shapes.blob import Answer, Missing, Shape, check_blob, count, require, same, same_shape, words
 from prototools.shapes.legacy import PADDING, V0Net
@@ -144,7 +144,10 @@ class Inference:
         """A layer type that is none of stock Caffe's, or one whose own code decides."""
         if not view.type:
             self._refuse(layer, "type must be given")
-        found = self._extra(layer, bottoms) if self._extra else None
+        try:
+            found = self._extra(layer, bottoms) if self._extra else None
+        except UnresolvedError:
+            found = None
         return Answer(found or [])
 
     def _checked(self, layer: Layer, view: Layer, rule: Rule, bottoms: List[Shape]) -> Answer:

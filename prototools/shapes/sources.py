@@ -10,9 +10,9 @@ from prototools.prototext import Message
 from prototools.shapes.blob import Answer, Dim, Missing, Shape, count, int32, refuse, require
 
 
-def blob_shape(message: Message) -> Tuple[int, ...]:
+def blob_shape(message: Message) -> Tuple[Dim, ...]:
     """A BlobShape message; Caffe keeps its 64-bit dims in 32 bits."""
-    return tuple(int32(dim) for dim in message.integers("dim"))
+    return tuple(None if dim is None else int32(dim) for dim in message.dims("dim"))
 
 
 def input_(layer: Layer, bottoms: Sequence[Shape]) -> Answer:

@@ -80,7 +80,7 @@ def _convolved(layer: Layer, bottoms: Sequence[Shape], size, deconvolution: bool
     axis = canonical(param.integer("axis", 1), first)
     spatial = first[axis + 1 :]
     window = _window(param, len(spatial), deconvolution)
-    outputs, group = param.integer("num_output"), param.integer("group", 1)
+    outputs, group = param.dim("num_output"), param.dim("group", 1)
     channels, parts = first[axis], _channels(first[axis], outputs, group)
     rows = [size(*one) for one in zip(spatial, *window)]
     bias = param.boolean("bias_term", True)
@@ -102,16 +102,18 @@ def _first(bottoms: Sequence[Shape]) -> Tuple[Dim, ...]:
     return IMAGE if bottoms[0] is None else bottoms[0]
 
 
-def _channels(channels: Dim, outputs: int, group: int) -> Tuple[Dim, int]:
+def _channels(channels: Dim, outputs: Dim, group: Dim) -> Tuple[Dim, Dim]:
     """Input and output channels of one group."""
-    require(outputs > 0, f"num_output must be at least 1, but is {outputs}")
+    require(outputs is None or outputs > 0, f"num_output must be at least 1, but is {outputs}")
+    if group is None:
+        return None, None
     require(group > 0, f"group must be at least 1, but is {group}")
     require(channels is None or channels % group == 0, f"{channels} channels must be a multiple of group {group}")
-    require(outputs % group == 0, f"num_output {outputs} must be a multiple of group {group}")
-    return None if channels is None else channels // group, outputs // group
+    require(outputs is None or outputs % group == 0, f"num_output {outputs} must be a multiple of group {group}")
+    return None if channels is None else channels // group, None if outputs is None else outputs // group
 
 
-def _top(bottom: Shape, axis: int, outputs: int, rows: Sequence[Dim]) -> Shape:
+def _top(bottom: Shape, axis: int, outputs: Dim, rows: Sequence[Dim]) -> Shape:
     front = (IMAGE if bottom is None else bottom)[:axis]
     return (*front, outputs, *rows)
 
