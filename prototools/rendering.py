@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple
+from typing import Any, Container, Dict, Iterator, List, NamedTuple, Sequence
 
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, Template, TemplateNotFound, UndefinedError
 from jinja2.exceptions import SecurityError, TemplateSyntaxError
@@ -97,6 +98,7 @@ class _Environment(SandboxedEnvironment):
                          keep_trailing_newline=True)
         self.turns = 0
         self.globals["range"] = self._range
+        self.globals["upsampling"] = _upsampling
 
     def _range(self, *bounds: int) -> Iterator[int]:
         for number in range(*bounds):
@@ -114,6 +116,28 @@ class _Environment(SandboxedEnvironment):
             if repeats and sizes[0] * sizes[1] > MOST_REPEATED or operator == "**" and abs(sizes[1]) > 64:
                 raise SecurityError(f"{operator} must not make a value of more than {MOST_REPEATED:,} parts")
         return super().call_binop(context, operator, left, right)
+
+
+def _upsampling(kind: str, name: str, bottoms: List[str], arguments: Sequence[Any], settings: Dict[str, Any]) -> str:
+    """The layers of one of the builder's blocks as text, called after `name`."""
+    from prototools import netspec, schema, upsample
+
+    if kind == "resize":
+        # A template brings no weights.
+        settings = {**settings, "weights": False}
+    n = netspec.NetSpec()
+    n[name] = last = getattr(upsample, kind)(*map(netspec.blob, bottoms), *arguments, **settings)
+    inner = [layer for layer in netspec.in_order([last]) if layer.type_name and layer is not last.fn]
+    for layer in inner:
+        for top in layer.tops:
+            n[_free(n, f"{name}/{layer.type_name.lower()}")] = top
+    return schema.text(n.to_proto()).rstrip("\n")
+
+
+def _free(taken: Container[str], wanted: str) -> str:
+    """A name that nothing has yet: the wanted one, or that with a number."""
+    numbered = (f"{wanted}{number}" for number in count(2))
+    return next(name for name in chain([wanted], numbered) if name not in taken)
 
 
 def _pieces(path: Path, values: Dict[str, Any]) -> List[Piece]:
@@ -141,7 +165,7 @@ def _generated(
                 )
             place = source.find(text, starts[line - 1])
             yield Piece(text, line if place < 0 else source.count("\n", 0, place) + 1, place >= 0)
-    except (PrototoolsError, GeneratorExit):
+    except (RenderError, GeneratorExit):
         raise
     except Exception:
         # Gives the error a traceback that speaks of the template's own lines.
@@ -162,7 +186,7 @@ def _explained(path: Path, environment: _Environment, values: Dict[str, Any]) ->
         raise RenderError(f"{_place(error, path)}: {error.message}{_near(str(error.message), values)}") from None
     except RecursionError as error:
         raise RenderError(f"{_place(error, path)}: macros or includes must not call each other without end") from None
-    except PrototoolsError:
+    except (RenderError, files.FileError):
         raise
     except MemoryError:
         raise RenderError(f"{path}: the result does not fit into memory") from None
@@ -171,15 +195,15 @@ def _explained(path: Path, environment: _Environment, values: Dict[str, Any]) ->
 
 
 def _place(error: BaseException, path: Path) -> str:
-    """The template and line where it went wrong: the innermost frame that is a template's."""
-    trace, place = error.__traceback__, str(path)
-    own = {str(path.parent.resolve()), str(path.parent), str(_own_folder())}
+    """The template and line where it went wrong: the innermost frame that is a template's, the user's before ours."""
+    trace, places = error.__traceback__, {"": str(path)}
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename
-        if any(name.startswith(folder) for folder in own) and not name.endswith(".py"):
-            place = f"{name}:{trace.tb_lineno}"
+        for folder in (str(path.parent.resolve()), str(path.parent), str(_own_folder())):
+            if name.startswith(folder) and not name.endswith(".py"):
+                places["ours" if folder == str(_own_folder()) else "user's"] = f"{name}:{trace.tb_lineno}"
         trace = trace.tb_next
-    return place
+    return places.get("user's") or places.get("ours") or places[""]
 
 
 def _near(message: str, values: Dict[str, Any]) -> str:

@@ -23,10 +23,10 @@ FLOORS = (
     ("blocks", "interpolation", "tracing", "cost", "net", "reference", "realcaffe", "shapes", "weights"),
     ("lowerings", "dialects", "engines", "regions"),
     (
-        "placement", "rewriter", "patching", "report", "check", "verify", "upgrading", "deploying", "rendering",
+        "placement", "rewriter", "patching", "report", "check", "verify", "upgrading", "deploying",
         "corpus",
     ),
-    ("netspec", "pycaffe", "upsample", "torch", "comparison"),
+    ("netspec", "pycaffe", "upsample", "rendering", "torch", "comparison"),
     ("cli",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -37,7 +37,8 @@ ALLOWED = {
     ("reference", "net"), ("shapes", "net"),
     ("dialects", "lowerings"), ("engines", "dialects"),
     ("rewriter", "placement"), ("report", "rewriter"), ("corpus", "rewriter"), ("patching", "rewriter"),
-    ("upsample", "netspec"), ("pycaffe", "netspec"), ("comparison", "upsample"),
+    ("upsample", "netspec"), ("rendering", "netspec"), ("rendering", "upsample"),
+    ("pycaffe", "netspec"), ("comparison", "upsample"),
 }
 
 

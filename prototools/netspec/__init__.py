@@ -49,7 +49,7 @@ from prototools.netspec.complaints import (
     WrongStructureError,
     WrongValueError,
 )
-from prototools.netspec.graph import Function, Top, blob
+from prototools.netspec.graph import Function, Top, blob, in_order
 from prototools.netspec.modules import Layers, Parameters, layers, params
 from prototools.netspec.spec import NetSpec
 from prototools.netspec.values import assign_proto
@@ -60,5 +60,5 @@ TRAIN, TEST = 0, 1
 
 __all__ = [
     "Function", "Layers", "NetSpec", "Parameters", "TEST", "TRAIN", "Top", "UnknownFieldError", "UnknownTopError",
-    "WrongStructureError", "WrongValueError", "assign_proto", "blob", "layers", "params", "to_proto",
+    "WrongStructureError", "WrongValueError", "assign_proto", "blob", "in_order", "layers", "params", "to_proto",
 ]
