@@ -3,7 +3,8 @@
 `rewrite` replaces a fork's resize layers by stock layers with the same numbers, `upgrade` brings nets
 and solvers of old forms to the current one, `deploy` turns a training net into the one that is deployed,
 `render` makes one from a template, `parse` gives the lossless tree of a prototxt, and `NetSpec`,
-`layers`, `params` and `upsample` build networks.
+`layers`, `params` and `upsample` build networks. `import prototools as caffe` serves scripts that build
+networks with pycaffe; its other names stand in `prototools.pycaffe`.
 Names are loaded when they are first used, so that a rewrite imports no protobuf and no numpy.
 """
 
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING, Any, List
 if TYPE_CHECKING:
     from prototools import upsample
     from prototools.deploying import deploy
-    from prototools.netspec import NetSpec, layers, params, to_proto
+    from prototools.netspec import TEST, TRAIN, Function, NetSpec, Top, layers, params, to_proto
     from prototools.prototext import parse
+    from prototools.pycaffe import coord_map, proto
     from prototools.rendering import render
     from prototools.rewriter import rewrite
     from prototools.upgrading import upgrade
@@ -24,10 +26,16 @@ __version__ = "0.1.0"
 
 #: Where each public name lives.
 _HOMES = {
+    "Function": "prototools.netspec",
     "NetSpec": "prototools.netspec",
+    "TEST": "prototools.netspec",
+    "TRAIN": "prototools.netspec",
+    "Top": "prototools.netspec",
+    "coord_map": "prototools.pycaffe",
     "deploy": "prototools.deploying",
     "layers": "prototools.netspec",
     "params": "prototools.netspec",
+    "proto": "prototools.pycaffe",
     "to_proto": "prototools.netspec",
     "parse": "prototools.prototext",
     "render": "prototools.rendering",
@@ -36,7 +44,16 @@ _HOMES = {
     "upsample": "prototools",
 }
 
-__all__ = ["NetSpec", "deploy", "layers", "params", "parse", "render", "rewrite", "to_proto", "upgrade", "upsample"]
+#: What scripts for pycaffe call beside building networks.
+_PYCAFFE = (
+    "AdamSolver", "Net", "SGDSolver", "get_solver", "io", "layer_type_list", "net_spec", "set_device", "set_mode_cpu",
+    "set_mode_gpu", "set_random_seed",
+)
+
+__all__ = [
+    "Function", "NetSpec", "TEST", "TRAIN", "Top", "coord_map", "deploy", "layers", "params", "parse", "proto",
+    "render", "rewrite", "to_proto", "upgrade", "upsample",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -44,6 +61,8 @@ def __getattr__(name: str) -> Any:
 
     if name == "upsample":
         return importlib.import_module("prototools.upsample")
+    if name in _PYCAFFE:
+        return getattr(importlib.import_module("prototools.pycaffe"), name)
     if name not in _HOMES:
         raise AttributeError(f"prototools has no {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

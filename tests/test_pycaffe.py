@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 from google.protobuf import text_format
 
+import prototools
 import prototools.pycaffe as caffe_again
+from prototools.errors import EngineError, NetError
 from prototools.netspec import NetSpec
 from prototools.netspec import layers as L
 from prototools.pycaffe import caffe_pb2, coord_map, io
@@ -160,15 +163,168 @@ def test_arrays() -> None:
         io.array_to_datum(image[0])
 
 
+# ---------------------------------------------------------------- images
+
+TRANSFORM = """
+t = io.Transformer({"data": (2, 3, 6, 5), "grey": (1, 1, 4, 4)})
+t.set_transpose("data", (2, 0, 1))
+t.set_channel_swap("data", (2, 1, 0))
+t.set_raw_scale("data", 255.0)
+t.set_mean("data", np.array([104.0, 117.0, 123.0]))
+t.set_input_scale("data", 0.017)
+image = np.arange(90, dtype=np.float32).reshape(6, 5, 3) / 90
+there = t.preprocess("data", image.copy())
+found = [there, t.deprocess("data", there[np.newaxis])]
+t.set_mean("data", np.arange(90.0).reshape(3, 6, 5))
+found.append(t.preprocess("data", image.copy()))
+t.set_transpose("grey", (2, 0, 1))
+found.append(t.preprocess("grey", image[:4, :4, :1].copy()))
+found.append(io.oversample([image, image + 1], (4, 3)))
+found.append(io.oversample([image], (6, 5)))
+for wrong in ("t.preprocess('no', image)", "t.set_transpose('data', (0, 1))",
+              "t.set_channel_swap('data', (0, 1))", "t.set_mean('data', np.zeros(2))",
+              "t.set_mean('data', np.zeros((1, 1, 1, 1)))", "t.set_raw_scale('no', 1)"):
+    try:
+        eval(wrong)
+        found.append("none")
+    except Exception as error:
+        found.append(type(error).__name__)
+"""
+
+
+def test_transformer(caffe) -> None:
+    """Inputs from images and back, crops, and the kinds of errors: pycaffe's."""
+    names = {"io": io, "np": np}
+    exec(TRANSFORM, names)
+    theirs = json.loads(caffe.python(
+        "import json\nimport numpy as np\nfrom caffe import io\n" + TRANSFORM
+        + "print(json.dumps([one if isinstance(one, str) else one.tolist() for one in found]))"))
+    assert len(theirs) == len(names["found"]) == 12
+    for ours, wanted in zip(names["found"], theirs):
+        if isinstance(wanted, str):
+            assert ours == wanted != "none"
+        else:
+            assert ours.dtype == np.float32 and np.allclose(ours, wanted, rtol=1e-6, atol=1e-6)
+
+
+def test_preprocess_leaves_the_image_alone() -> None:
+    transformer, image = io.Transformer({"data": (1, 3, 2, 2)}), np.ones((2, 2, 3), np.float32)
+    transformer.set_raw_scale("data", 255)
+    assert transformer.preprocess("data", image).max() == 255 and image.max() == 1
+
+
+def test_images(tmp_path: Path) -> None:
+    """Files in colour, grey and with alpha; sizes up and down; a mean of another size."""
+    skimage_io = pytest.importorskip("skimage.io")
+    random = np.random.RandomState(0)
+    image = random.randint(0, 255, (6, 5, 4)).astype(np.uint8)
+    for name, stored, shape in (("rgb", image[:, :, :3], (6, 5, 3)), ("alpha", image, (6, 5, 3)),
+                                ("grey", image[:, :, 0], (6, 5, 3))):
+        path = str(tmp_path / f"{name}.png")
+        skimage_io.imsave(path, stored, check_contrast=False)
+        loaded = io.load_image(path)
+        assert loaded.shape == shape and loaded.dtype == np.float32
+        assert np.allclose(loaded * 255, stored[..., :3] if stored.ndim == 3 else stored[..., None], atol=1e-3)
+    assert io.load_image(path, color=False).shape == (6, 5, 1)
+    # Twice as large with pixel centres on pixel centres: two neighbours at a time, 3/4 and 1/4.
+    row = np.array([1.0, 5.0, 9.0], np.float32)[None, :, None].repeat(3, 0)
+    assert np.allclose(io.resize_image(row, (3, 6))[1, 1:5, 0], [2, 4, 6, 8], atol=1e-5)
+    assert np.allclose(io.resize_image(np.full((2, 2, 3), 7.0), (3, 5)), 7)
+    corners = io.resize_image(np.arange(8, dtype=float).reshape(2, 2, 2), (3, 3))
+    assert corners.shape == (3, 3, 2) and np.allclose(corners[1, 1], [3, 4])
+    transformer = io.Transformer({"data": (1, 3, 12, 10)})
+    transformer.set_mean("data", random.rand(3, 6, 5))
+    assert transformer.mean["data"].shape == (3, 12, 10)
+
+
+# ---------------------------------------------------------------- networks
+
+NET = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 dim: 6 dim: 5 } } }
+layer { name: "fill" type: "DummyData" top: "fill" dummy_data_param {
+  shape { dim: 2 dim: 4 dim: 3 dim: 3 } data_filler { type: "constant" value: 2 } } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+  convolution_param { num_output: 4 kernel_size: 2 stride: 2 weight_filler { value: 0.5 } bias_filler { value: 1 } } }
+layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }
+layer { name: "up" type: "Deconvolution" bottom: "conv" top: "up"
+  convolution_param { num_output: 4 group: 4 kernel_size: 4 stride: 2 pad: 1 bias_term: false
+    weight_filler { type: "bilinear" } } }
+layer { name: "sum" type: "Eltwise" bottom: "conv" bottom: "conv" top: "sum" }
+layer { name: "train" type: "ReLU" bottom: "sum" top: "train" include { phase: TRAIN } }
+"""
+
+LOOK = """
+n = Net("net.prototxt", 1)
+n.blobs["data"].data[...] = np.arange(180).reshape(2, 3, 6, 5) / 100.0
+out = n.forward()
+look = {
+    "outputs": sorted(out), "inputs": list(n.inputs), "types": sorted(layer.type for layer in n.layers),
+    "blobs": {name: list(blob.data.shape) for name, blob in n.blobs.items() if "split" not in name},
+    "params": {name: [list(blob.data.shape) for blob in blobs] for name, blobs in n.params.items()},
+    "values": {name: array.ravel().tolist() for name, array in out.items()},
+    "weights": n.params["up"][0].data.ravel().tolist(), "num": n.blobs["conv"].num, "width": n.blobs["conv"].width,
+}
+"""
+
+
+def test_net(caffe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Net's names, shapes, layers with their Splits, and the numbers of a forward pass: real Caffe's."""
+    from prototools.pycaffe.running import Net
+
+    (tmp_path / "net.prototxt").write_text(NET)
+    monkeypatch.chdir(tmp_path)
+    names = {"Net": Net, "np": np}
+    exec(LOOK, names)
+    theirs = json.loads(caffe.python(
+        f"import os\nos.chdir({str(tmp_path)!r})\nimport json\nimport numpy as np\nfrom caffe import Net\n" + LOOK
+        + "print(json.dumps(look))").splitlines()[-1])
+    ours = names["look"]
+    for key in ("outputs", "inputs", "types", "blobs", "params", "num", "width"):
+        assert json.loads(json.dumps(ours[key])) == theirs[key], key
+    assert ours["types"].count("Split") == 1 and set(ours["values"]) == {"fill", "sum", "up"}
+    for name, values in theirs["values"].items():
+        assert np.allclose(ours["values"][name], values, rtol=1e-5, atol=1e-5)
+    assert np.allclose(ours["weights"], theirs["weights"])
+
+
+def test_net_says_what_it_is_not(tmp_path: Path) -> None:
+    """Inputs by name, another phase, weights that do not fit, and what only real Caffe does."""
+    from prototools.pycaffe.running import Net
+
+    path = tmp_path / "net.prototxt"
+    path.write_text(NET)
+    assert "train" in Net(str(path), phase=0).blobs
+    net = Net(str(path), caffe_again.TEST)
+    assert net.forward(data=np.ones((2, 3, 6, 5)), blobs=["conv"])["conv"].max() == 7
+    for wish in (net.backward, lambda: net.save("x"), lambda: net.forward(start="conv")):
+        with pytest.raises(EngineError, match="prototools caffe run"):
+            wish()
+    path.write_text('layer { name: "a" type: "ReLU" bottom: "b" top: "a" }')
+    with pytest.raises(NetError, match="net.prototxt:1:1: a: unknown bottom"):
+        Net(str(path), caffe_again.TEST)
+
+
 def test_module() -> None:
     """Names that scripts touch: constants, devices, what cannot run, and what there is not."""
     assert (caffe_again.TRAIN, caffe_again.TEST, caffe_pb2.TRAIN, caffe_pb2.TEST) == (0, 1, 0, 1)
     assert caffe_again.set_mode_gpu() is None and caffe_again.set_device(3) is None
     assert "Convolution" in caffe_again.layer_type_list() and "NetParameter" in dir(caffe_pb2)
     with pytest.raises(NotImplementedError, match="prototools caffe run"):
-        caffe_again.Net("deploy.prototxt", caffe_again.TEST)
+        caffe_again.SGDSolver("solver.prototxt")
     with pytest.raises(AttributeError, match="has no 'NoSuchMessage'"):
         caffe_pb2.__getattr__("NoSuchMessage")
     with pytest.raises(AttributeError, match="has no 'no_such'"):
         caffe_again.__getattr__("no_such")
     assert text_format.Parse('name: "x"', caffe_pb2.NetParameter()).name == "x"
+
+
+def test_the_package_as_caffe() -> None:
+    """`import prototools as caffe`: what scripts that build networks take from it."""
+    for name in ("NetSpec", "layers", "params", "to_proto", "Top", "Function", "TRAIN", "TEST", "proto", "coord_map",
+                 "io", "net_spec", "Net"):
+        assert getattr(prototools, name) is getattr(caffe_again, name)
+    assert prototools.set_mode_cpu() is None
+    assert prototools.proto.caffe_pb2.NetParameter is caffe_pb2.NetParameter
+    # Only what is listed is looked for, so that a wrong name loads nothing.
+    with pytest.raises(AttributeError, match="prototools has no 'Classifier'"):
+        getattr(prototools, "Classifier")  # noqa: B009

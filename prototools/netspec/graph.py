@@ -61,7 +61,7 @@ class Function:
         self.inputs = tuple(inputs)
         for index, bottom in enumerate(self.inputs):
             if not isinstance(bottom, Top):
-                raise WrongValueError(not_a_top(type_name, index, bottom))
+                raise not_a_top(WrongValueError, type_name, index, bottom)
         self.params = dict(params)
         self.names = _names(self.params.pop("tops", None))
         self.ntop = _count(self.params.pop("ntop", 1 if self.names is None else len(self.names)))
@@ -110,16 +110,19 @@ def _count(ntop: Any) -> int:
     return count
 
 
-def not_a_top(user: str, index: int, value: Any) -> str:
-    """What to say of a bottom that is no Top."""
-    hint = ""
+def not_a_top(kind: type[WrongValueError], user: str, index: int, value: Any) -> WrongValueError:
+    """The error for a bottom that is no Top: pycaffe's sentence, on which its own tests insist, and a note."""
+    error = kind(f"{user} input {index} is not a Top (type is {type(value)})")
+    note = ""
     if isinstance(value, tuple) and value and all(isinstance(item, Top) for item in value):
-        hint = " It holds the tops of one layer: give one of them, or all of them with a star."
+        note = "It holds the tops of one layer: give one of them, or all of them with a star."
     elif isinstance(value, Function):
-        hint = " A layer with ntop=0 has no top to read."
+        note = "A layer with ntop=0 has no top to read."
     elif isinstance(value, str):
-        hint = " Give the top itself, not its name."
-    return f"{user} input {index} is not a Top (type is {type(value)}).{hint}"
+        note = "Give the top itself, not its name."
+    # Shown below the error from Python 3.11 on.
+    error.__notes__ = [note] if note else []
+    return error
 
 
 def in_order(tops: Iterable[Top | Function]) -> list[Function]:

@@ -23,7 +23,7 @@ def to_proto(*tops: Top | Function) -> Any:
     """
     for index, top in enumerate(tops):
         if not isinstance(top, (Top, Function)):
-            raise WrongStructureError(not_a_top("to_proto", index, top))
+            raise not_a_top(WrongStructureError, "to_proto", index, top)
     return written(tops, {}, {})
 
 

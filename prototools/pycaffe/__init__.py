@@ -4,13 +4,14 @@
 
 gives `NetSpec`, `layers`, `params`, `to_proto`, `proto.caffe_pb2`, `coord_map` and `io` as pycaffe has
 them, on any Python and protobuf, without a compiled Caffe. `python -m prototools.pycaffe SCRIPT` runs
-a script that says `import caffe` unchanged. What would run a network says where that can be done.
+a script that says `import caffe` unchanged. What would train a network says where that can be done.
 
 | room | is |
 | --- | --- |
 | `caffe_pb2` | the messages and enums of caffe.proto |
 | `coord_map` | where a top's places lie in another, and `crop` |
-| `io` | arrays to and from BlobProto and Datum |
+| `io` | arrays to and from BlobProto and Datum, images to and from a network's inputs |
+| `running` | `Net`, which looks at a network and runs it forward in numpy |
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ NOTHING = (
     "set_random_seed", "set_solver_count", "set_solver_rank",
 )
 
-#: What runs networks in pycaffe.
+#: What trains networks in pycaffe, and what is built on a trained one.
 RUNNING = (
-    "AdaDeltaSolver", "AdaGradSolver", "AdamSolver", "Classifier", "Detector", "NCCL", "Net", "NesterovSolver",
+    "AdaDeltaSolver", "AdaGradSolver", "AdamSolver", "Classifier", "Detector", "NCCL", "NesterovSolver",
     "RMSPropSolver", "SGDSolver", "Timer", "get_solver",
 )
 
@@ -68,6 +69,10 @@ def layer_type_list() -> list:
 def __getattr__(name: str) -> Any:
     if name in NOTHING:
         return lambda *arguments, **settings: None
+    if name == "Net":
+        from prototools.pycaffe.running import Net
+
+        return Net
     if name in RUNNING:
         return _running(name)
     raise AttributeError(f"prototools.pycaffe has no {name!r}")
