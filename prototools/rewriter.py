@@ -105,8 +105,11 @@ def rewrite(
     data = filled(data, {name: str(value) for name, value in (values or {}).items()})
     choices = _choices(dialect, lowering, accept, prefer)._replace(filler_safe=filler_safe, weights=weights)
     run = _Run(Net(parse(data, placeholders=True)), shapes or {}, tuple(dialect), choices)
-    after = run.document.edited(run.edits()) if run.placements else data
-    parse(after, placeholders=True)
+    after = data
+    if run.placements:
+        after = run.document.edited(run.edits())
+        # A block that is no text format is a mistake of ours, which nobody should get to see.
+        parse(after, placeholders=True)
     shown = after.decode("utf-8", "surrogateescape") if isinstance(text, str) else after
     return Result(shown, tuple(run.changes), tuple(run.refusals), run.foreign())
 

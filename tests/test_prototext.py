@@ -373,13 +373,16 @@ def test_a_lost_field_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The cover check itself can fail: a tree that loses a scalar, or calls it by another name."""
     document = parse(b"a: 1 b: 2 c { d: 3 }")
     assert covers(document) == 4
-    real = Message._scalars
-    monkeypatch.setattr(Message, "_scalars", lambda *span: list(real(*span))[:-1])
+    real = Message._nodes
+    monkeypatch.setattr(Message, "_nodes", lambda message: real(message)[1:])
     with pytest.raises(AssertionError):
         covers(document)
-    monkeypatch.setattr(
-        Message, "_scalars",
-        lambda *span: [Scalar("x", n.field_start, n.start, n.stop, n.data) for n in real(*span)])
+
+    def renamed(message: Message) -> List[Any]:
+        nodes = real(message)
+        return [Scalar("x", n.field_start, n.start, n.stop, n.data) if isinstance(n, Scalar) else n for n in nodes]
+
+    monkeypatch.setattr(Message, "_nodes", renamed)
     with pytest.raises(AssertionError):
         covers(document)
 

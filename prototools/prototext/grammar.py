@@ -43,34 +43,49 @@ SCALAR_LIST = (
 SEPARATOR = BLANK + rb"[,;]?"
 COLON = BLANK + rb":" + BLANK
 
-SCALAR_FIELD = NAME + COLON + rb"(?:" + SCALAR + rb"|" + SCALAR_LIST + rb")" + SEPARATOR + BLANK
+# What has been checked once is read again with less care: a token ends where the next cannot be part of it.
+CHECKED_QUOTED = rb"(?:\"[^\"\\]*(?:\\.[^\"\\]*)*\"|'[^'\\]*(?:\\.[^'\\]*)*')"
+CHECKED_STRING = rb"(?:" + CHECKED_QUOTED + rb"(?:" + BLANK + rb"(?=[\"']))?)+"
+CHECKED_SCALAR = rb"(?:(?:-" + BLANK + rb")?[\w.+-]+|" + CHECKED_STRING + rb")"
+CHECKED_LIST = rb"\[(?:[^\]\"'#{<]|" + CHECKED_QUOTED + rb"|#[^\n]*)*\]"
+CHECKED_NAME = rb"(?:\w+|\[[^\]]*\])"
 
-#: As many scalar fields as stand here, in one call.
-#: The bound keeps the memory of one match small; the caller simply asks again.
-SCALAR_RUN = re.compile(rb"(?:" + SCALAR_FIELD + rb"){1,200}")
+#: Every expression by name. Compiling takes longer than reading most files, so each is compiled when it is
+#: first used: `grammar.NAME` is the compiled expression.
+EXPRESSIONS = {
+    # As many scalar fields as stand here, in one call.
+    # The bound keeps the memory of one match small; the caller simply asks again.
+    "SCALAR_RUN": rb"(?:" + NAME + COLON + SCALAR + SEPARATOR + BLANK + rb"){1,200}",
+    # A field with a list of scalars.
+    "LIST_FIELD": NAME + COLON + SCALAR_LIST + SEPARATOR + BLANK,
+    # One scalar field of a checked text in its parts: name, and value with a list's brackets.
+    "SCALAR_PARTS":
+        rb"(" + CHECKED_NAME + rb")" + COLON + rb"(" + CHECKED_SCALAR + rb"|" + CHECKED_LIST + rb")"
+        + SEPARATOR + BLANK,
+    # One scalar of a checked list.
+    "LIST_ELEMENT": CHECKED_SCALAR,
+    # What may stand where a run of scalar fields ends: a message, a list of messages, or a closer.
+    "OPENER":
+        rb"(?P<name>" + NAME + rb")" + BLANK + rb"(?::" + BLANK + rb")?(?P<list>\[" + BLANK + rb")?"
+        rb"(?P<bracket>[{<\]])" + BLANK,
+    # A list of no messages needs no colon, and leaves nothing in the tree.
+    "EMPTY_LIST": NAME + BLANK + rb"\[" + BLANK + rb"\]" + SEPARATOR + BLANK,
+    "AFTER_FIELD": SEPARATOR + BLANK,
+    "AFTER_MESSAGE": BLANK + rb"\]?" + SEPARATOR + BLANK,
+    "NEXT_ELEMENT":
+        BLANK + rb"(?:," + BLANK + rb"([{<])" + BLANK + rb"|\]" + SEPARATOR + BLANK + rb")",
+    "LEADING_BLANK": BLANK,
+    "ONE_SCALAR": SCALAR,
+    "ONE_QUOTED": QUOTED,
+    # A string up to its last quote, or up to what it must not hold.
+    "BROKEN_STRING": DOUBLE_OPEN + rb"|" + SINGLE_OPEN,
+    "ONE_NAME": NAME,
+    "STRING_OR_COMMENT": QUOTED + rb"|(#[^\n]*)",
+}
 
-#: One scalar field in its parts: name, and value with a list's brackets.
-SCALAR_PARTS = re.compile(
-    rb"(" + NAME + rb")" + COLON + rb"(" + SCALAR + rb"|" + SCALAR_LIST + rb")" + SEPARATOR + BLANK
-)
 
-#: What may stand where a run of scalar fields ends: a message, a list of messages, or a closer.
-OPENER = re.compile(
-    rb"(?P<name>" + NAME + rb")" + BLANK + rb"(?::" + BLANK + rb")?(?P<list>\[" + BLANK + rb")?"
-    rb"(?P<bracket>[{<\]])" + BLANK
-)
-#: A list of no messages needs no colon, and leaves nothing in the tree.
-EMPTY_LIST = re.compile(NAME + BLANK + rb"\[" + BLANK + rb"\]" + SEPARATOR + BLANK)
-AFTER_FIELD = re.compile(SEPARATOR + BLANK)
-AFTER_MESSAGE = re.compile(BLANK + rb"\]?" + SEPARATOR + BLANK)
-NEXT_ELEMENT = re.compile(
-    BLANK + rb"(?:," + BLANK + rb"([{<])" + BLANK + rb"|\]" + SEPARATOR + BLANK + rb")"
-)
-
-LEADING_BLANK = re.compile(BLANK)
-ONE_SCALAR = re.compile(SCALAR)
-ONE_QUOTED = re.compile(QUOTED)
-#: A string up to its last quote, or up to what it must not hold.
-BROKEN_STRING = re.compile(DOUBLE_OPEN + rb"|" + SINGLE_OPEN)
-ONE_NAME = re.compile(NAME)
-STRING_OR_COMMENT = re.compile(QUOTED + rb"|(#[^\n]*)")
+def __getattr__(name: str) -> re.Pattern:
+    if name not in EXPRESSIONS:
+        raise AttributeError(name)
+    globals()[name] = compiled = re.compile(EXPRESSIONS[name], re.DOTALL)
+    return compiled

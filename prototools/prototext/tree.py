@@ -72,38 +72,40 @@ class Message:
 
     def __iter__(self) -> Iterator[Node]:
         """All fields in the order of the file, a list's elements one by one."""
-        position = _skip(self.data, self.body_start, self.body_stop)
-        for child in self.children:
-            yield from self._scalars(position, child.start)
-            yield child
-            position = grammar.AFTER_MESSAGE.match(self.data, child.stop).end()
-        yield from self._scalars(position, self.body_stop)
+        return iter(self._nodes())
 
-    def _scalars(self, position: int, stop: int) -> Iterator[Scalar]:
-        """The scalar fields between two messages."""
-        data, match = self.data, grammar.SCALAR_PARTS.match
-        while position < stop:
-            found = match(data, position, stop)
-            if found is None:
-                empty = grammar.EMPTY_LIST.match(data, position, stop)
-                if empty is None:
-                    # The name before a list of messages, which begin at their brackets.
-                    return
-                position = empty.end()
-                continue
-            start, end = found.span(2)
-            name = _name(found.group(1))
-            if data[start] == 0x5B:
-                yield from _elements(data, name, found.start(), start + 1, end - 1)
-            else:
-                yield Scalar(name, found.start(), start, end, data)
-            position = found.end()
+    def _nodes(self) -> List[Node]:
+        data, match, after = self.data, grammar.SCALAR_PARTS.match, grammar.AFTER_MESSAGE.match
+        nodes: List[Node] = []
+        position = _skip(data, self.body_start, self.body_stop)
+        for child in (*self.children, None):
+            stop = self.body_stop if child is None else child.start
+            while position < stop:
+                found = match(data, position, stop)
+                if found is None:
+                    empty = grammar.EMPTY_LIST.match(data, position, stop)
+                    if empty is None:
+                        # The name before a list of messages, which begin at their brackets.
+                        break
+                    position = empty.end()
+                    continue
+                start, end = found.span(2)
+                name = _name(found.group(1))
+                if data[start] == 0x5B:
+                    nodes += _elements(data, name, position, start + 1, end - 1)
+                else:
+                    nodes.append(Scalar(name, position, start, end, data))
+                position = found.end()
+            if child is not None:
+                nodes.append(child)
+                position = after(data, child.stop).end()
+        return nodes
 
     def all(self, name: str) -> List[Node]:
         """Every value of a field, in order; an empty list where the field is not written."""
         if self._index is None:
             self._index = {}
-            for node in self:
+            for node in self._nodes():
                 self._index.setdefault(node.name, []).append(node)
         return self._index.get(name, [])
 
@@ -150,9 +152,8 @@ class Message:
         return self.all(name)  # type: ignore[return-value]
 
     def _scalar(self, name: str) -> Optional[Scalar]:
-        self.one(name)
-        found = self.scalars(name)
-        return found[0] if found else None
+        found = self.one(name)
+        return None if found is None else self.scalars(name)[0]
 
     def integer(self, name: str, default: int = 0) -> int:
         """A whole number, decimal, octal or hexadecimal; `default` where it is not written."""
@@ -301,7 +302,9 @@ def _read(data: bytes, root: Message) -> None:
             continue
         opened = opener(data, position)
         if opened is None:
+            found = found or grammar.LIST_FIELD.match(data, position)
             if found:
+                position = found.end()
                 continue
             raise complain(data, position, here)
         position = opened.end()
@@ -346,7 +349,7 @@ def _elements(data: bytes, name: str, field: int, position: int, stop: int) -> I
     """The scalars of a list between its brackets."""
     position = _skip(data, position, stop)
     while position < stop:
-        found = grammar.ONE_SCALAR.match(data, position, stop)
+        found = grammar.LIST_ELEMENT.match(data, position, stop)
         yield Scalar(name, field, found.start(), found.end(), data)
         position = _skip(data, found.end(), stop)
         if position < stop:
