@@ -45,6 +45,11 @@ class UnresolvedError(ProtoTextError):
     """A value is needed where the file has a placeholder, `$NAME`."""
 
 
+def shortened(text: str, most: int = 80) -> str:
+    """A text of the user's for a sentence, with its middle left out where it is long."""
+    return text if len(text) <= most else f"{text[: most // 2]}...{text[-most // 4 :]}"
+
+
 #: Bytes of the source line that are shown on each side of a caret.
 _AROUND = 80
 

@@ -30,9 +30,13 @@ def read(path: str, limit: int = -1) -> bytes:
         raise FileError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def write(path: str, data: bytes) -> bool:
-    """Write a file as `replacing` does; true where it changed."""
-    with replacing(path) as out:
+def write(path: str, data: bytes, was: Optional[bytes] = None) -> bool:
+    """Write a file as `replacing` does; true where it changed.
+
+    `was` is what the file held when it was read: where it holds something else by now, the other's work is
+    not written over, and `FileError` is raised.
+    """
+    with replacing(path, was) as out:
         out.write(data)
     return out.changed
 
@@ -59,27 +63,28 @@ class Replacement:
 
 
 @contextmanager
-def replacing(path: str) -> Iterator[Replacement]:
+def replacing(path: str, was: Optional[bytes] = None) -> Iterator[Replacement]:
     """Write a file whole or not at all.
 
     The bytes go to a temporary file beside the target, are synced, and take its name.
     A target with these bytes already is not touched, so Make's times stay true.
-    A symlink's target is replaced, not the link; mode bits survive; a device is written to.
+    A symlink's target is replaced, not the link; mode bits and, where the user may set it, the owner survive;
+    a device or a pipe is written to. Other hard links of the file keep the old bytes. `was` is that of `write`.
     Raises `FileError` with the system's reason, and leaves the old file as it was.
     """
     target = os.path.realpath(path)
     try:
-        if os.path.exists(target) and not os.path.isfile(target):
-            with open(target, "wb") as file:
+        # Asked of the path as it is given: /dev/stdout has no name of its own where it is a pipe.
+        if os.path.exists(path) and not os.path.isfile(path):
+            with open(path, "wb") as file:
                 yield Replacement(file)
             return
-        yield from _temporary(target)
+        yield from _temporary(target, was)
     except OSError as error:
         raise FileError(f"{path}: cannot be written: {error.strerror}") from None
 
 
-def _temporary(target: str) -> Iterator[Replacement]:
-    mode = _mode(target)
+def _temporary(target: str, was: Optional[bytes]) -> Iterator[Replacement]:
     handle, temporary = _new_file_beside(target)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -89,7 +94,9 @@ def _temporary(target: str) -> Iterator[Replacement]:
             os.fsync(file.fileno())
         replacement.changed = not (os.path.isfile(target) and _same(temporary, target))
         if replacement.changed:
-            os.chmod(temporary, mode)
+            _set_owner_and_mode(temporary, target)
+            if was is not None and read(target) != was:
+                raise FileError(f"{target}: was changed by another while it was worked on, and is left so; run again")
             os.replace(temporary, target)
         else:
             os.unlink(temporary)
@@ -122,11 +129,17 @@ def _same(one: str, other: str) -> bool:
                 return True
 
 
-def _mode(target: str) -> int:
-    """The old file's permissions, or those of a new file."""
-    found: Optional[int] = stat.S_IMODE(os.stat(target).st_mode) if os.path.exists(target) else None
-    if found is None:
+def _set_owner_and_mode(temporary: str, target: str) -> None:
+    """Those of the old file, or the permissions of a new one."""
+    try:
+        old = os.stat(target)
+    except FileNotFoundError:
         mask = os.umask(0)
         os.umask(mask)
-        found = 0o666 & ~mask
-    return found
+        os.chmod(temporary, 0o666 & ~mask)
+        return
+    new = os.stat(temporary)
+    if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+        with suppress(PermissionError):
+            os.chown(temporary, old.st_uid, old.st_gid)
+    os.chmod(temporary, stat.S_IMODE(old.st_mode))

@@ -28,6 +28,9 @@ from prototools.shapes import STOCK_TYPES, Inference
 
 Shapes = Mapping[str, Sequence[int]]
 
+#: The most rows or columns of a layer's output: of a known size, and of two rows where all sizes are certified.
+MOST_ROWS, MOST_ROWS_OF_TWO = 32_768, 1_024
+
 
 class Change(NamedTuple):
     """One replaced layer: where it stood, how it was read, and what took its place."""
@@ -292,10 +295,16 @@ def request_for(context: Context, reading: Reading, shapes: Inference) -> Reques
 
 
 def _require_rows(resize: Resize, rows: Rows) -> None:
-    """Something must be left of the input, and something come out."""
+    """Something must be left of the input, and something come out that can be certified row by row."""
     for name, axis, size in zip(("height", "width"), resize.axes, rows):
         if size is not None and (size - sum(axis.crop) < 1 or axis.out(size) < 1):
             raise Refused(f"its {name} must be more than 0 after the pads, but the input's is {size}")
+        most = MOST_ROWS if size is not None or axis.fixed else MOST_ROWS_OF_TWO
+        made = axis.out(2 + sum(axis.crop) if size is None else size)
+        if made > most:
+            made_of = " for two rows" if most < MOST_ROWS else ""
+            raise Refused(f"its {name} would be {made:,}{made_of}, and certificates for more than {most:,} are not "
+                          "computed")
 
 
 def _channels(context: Context, bottom: int) -> Optional[int]:

@@ -115,13 +115,24 @@ class BinaryNet:
             self.file = open(path, "rb", buffering=0)
         except OSError as error:
             raise WeightsError(f"{path}: cannot be read: {error.strerror}") from None
-        self.size = os.fstat(self.file.fileno()).st_size
+        self.state = self._state()
+        self.size = self.state[0]
         try:
             self._check_size()
             self.data = mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_READ)
         except BaseException:
             self.file.close()
             raise
+
+    def _state(self) -> Tuple[int, int]:
+        """What changes when somebody writes to the file: its size, and its time in nanoseconds."""
+        now = os.fstat(self.file.fileno())
+        return now.st_size, now.st_mtime_ns
+
+    def require_unchanged(self) -> None:
+        """Raise `WeightsError` where the file was written to since it was opened."""
+        if self._state() != self.state:
+            raise WeightsError(f"{self.path}: was changed by another while it was read; run again")
 
     def __enter__(self) -> Any:
         return self
@@ -248,11 +259,15 @@ def patch(source: str, target: str, replaced: Mapping[str, Sequence[NewLayer]]) 
     """
     with Caffemodel(source) as model:
         form = model.entries[0].form
+        old = {entry.name for entry in model.entries}
+        # A file that was patched before has the new layers in the place of the old one.
+        place = {layer.name: name for name, layers in replaced.items() for layer in layers if name not in old}
         new = {layer.name for layers in replaced.values() for layer in layers}
         pieces, position, left = [], 0, dict(replaced)
         for entry in model.entries:
             if entry.name in replaced or entry.name in new:
-                pieces += [(position, entry.span.begin), *_encoded(left.pop(entry.name, ()), form)]
+                layers = left.pop(place.get(entry.name, entry.name), ())
+                pieces += [(position, entry.span.begin), *_encoded(layers, form)]
                 position = entry.span.stop
         pieces += [(position, model.size), *(piece for layers in left.values() for piece in _encoded(layers, form))]
         return write(model, target, pieces)
@@ -272,6 +287,7 @@ def write(source: BinaryNet, target: str, pieces: Sequence[Piece]) -> bool:
         raise WeightsError(f"{target}: would have {size} bytes, more than the 2 GB that Caffe reads")
     with files.replacing(target) as out:
         _copy(source.file, out, pieces)
+        source.require_unchanged()
     return out.changed
 
 

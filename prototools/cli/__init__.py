@@ -6,8 +6,11 @@ Standard output is the product, standard error the commentary, the exit code the
 
 from __future__ import annotations
 
+import errno
 import importlib
-from typing import Dict, List, Optional
+import os
+import sys
+from typing import Any, Dict, List, Optional
 
 import click
 
@@ -29,6 +32,26 @@ COMMANDS: Dict[str, str] = {
 
 class LazyGroup(click.Group):
     """A group that imports a command's file when that command is called."""
+
+    def main(self, *arguments: Any, **settings: Any) -> Any:
+        """Run a command; where its output cannot be written, a sentence and exit code 2."""
+        for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+            # Closed by the caller: the next file to be opened would take its place.
+            if getattr(sys, name) is None:
+                setattr(sys, name, open(os.devnull, mode))
+        # Names of layers and files may be no Unicode; they come out as they came in.
+        sys.stdout.reconfigure(errors="surrogateescape")
+        try:
+            try:
+                return super().main(*arguments, **settings)
+            finally:
+                sys.stdout.flush()
+        except OSError as error:
+            # What is left in the buffer must go somewhere when Python ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            if error.errno != errno.EPIPE:
+                click.echo(f"{error.filename or 'standard output'}: cannot be written: {error.strerror}", err=True)
+            sys.exit(2 if error.errno != errno.EPIPE else 1)
 
     def list_commands(self, context: click.Context) -> List[str]:
         """All commands, in the table's order."""

@@ -67,7 +67,7 @@ def deliver(path: str, before: bytes, after: bytes, way: Delivery) -> int:
     if way.writes_nothing:
         return FOUND if before != after else DONE
     if way.output or way.in_place:
-        files.write(way.output or path, after)
+        files.write(way.output or path, after, before if way.in_place else None)
     else:
         print_bytes(after)
     return DONE

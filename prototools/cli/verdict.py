@@ -7,14 +7,14 @@ from typing import Callable, Dict, Iterable, NoReturn, Optional
 
 import click
 
-from prototools.errors import ProtoTextError, PrototoolsError
+from prototools.errors import ProtoTextError, PrototoolsError, shortened
 
 DONE, FOUND, FAILED = 0, 1, 2
 
 
 def say(message: str) -> None:
-    """One line of commentary, on standard error."""
-    click.echo(message, err=True)
+    """Some lines of commentary, on standard error, none of them endless."""
+    click.echo("\n".join(shortened(line, 2000) for line in message.split("\n")), err=True)
 
 
 def many(count: int, thing: str) -> str:

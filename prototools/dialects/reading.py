@@ -8,7 +8,10 @@ from typing import Callable, NamedTuple, Optional, Sequence, Tuple, Union
 from prototools.lowerings.request import Refused
 from prototools.net import FilteredNet, Layer, Source
 from prototools.prototext import Message
-from prototools.resize import Resize, Unpool
+from prototools.resize import Resize, SizeRule, Unpool, scaled
+
+#: No factor of a layer that anybody runs is larger, and float32 holds its products with sizes.
+LARGEST_FACTOR = 1_000_000
 
 #: A blob's shape as far as it is known: None for an unknown dim, or for an unknown rank.
 Shape = Optional[Tuple[Optional[int], ...]]
@@ -81,6 +84,22 @@ def positive(message: Message, name: str, default: int = 1, least: int = 1) -> i
     if value < least:
         raise Refused(f"{name} must be at least {least}, but is {value}")
     return value
+
+
+def finite(message: Message, name: str, default: float = 0.0) -> float:
+    """A number that a factor may be."""
+    value = message.number(name, default)
+    if not abs(value) <= LARGEST_FACTOR:
+        raise Refused(f"{name} must be from -{LARGEST_FACTOR:,} to {LARGEST_FACTOR:,}, but is {value:g}")
+    return value
+
+
+def size_factor(message: Message, name: str, default: float = 1.0) -> SizeRule:
+    """The size rule of a factor that is written as a float."""
+    factor = finite(message, name, default)
+    if factor <= 0:
+        raise Refused(f"{name} must be more than 0, but is {factor}")
+    return scaled(factor)
 
 
 def require_bottoms(context: Context, *counts: int) -> None:

@@ -20,15 +20,17 @@ from prototools.dialects.reading import (
     Context,
     Dialect,
     Reading,
+    finite,
     only,
     positive,
     require_bottoms,
+    size_factor,
     size_of,
     some,
 )
 from prototools.lowerings.request import Refused
 from prototools.prototext import Message
-from prototools.resize import Axis, Given, Resize, SizeRule, Times, Zoomed, scaled
+from prototools.resize import Axis, Given, Resize, Times, Zoomed
 from prototools.sampling import ALIGN_CORNERS, ASYMMETRIC_FADING, NEAREST, REPEATED
 
 PARAM, OCTAVE = "resize_param", "octaveupsample_param"
@@ -46,17 +48,10 @@ def _read_happynear(context: Context) -> Reading:
     require_bottoms(context, 1)
     param = context.param(PARAM)
     if param.boolean("is_pyramid_test"):
-        sizes = [_scale(param, f"out_{side}_scale") for side in ("height", "width")]
+        sizes = [size_factor(param, f"out_{side}_scale", 0.0) for side in ("height", "width")]
     else:
         sizes = [Given(positive(param, side, 0)) for side in ("height", "width")]
     return Reading(Resize(*(Axis(ASYMMETRIC_FADING, size) for size in sizes)))
-
-
-def _scale(param: Message, name: str) -> SizeRule:
-    factor = param.number(name, 0.0)
-    if factor <= 0:
-        raise Refused(f"{name} must be more than 0, but is {factor}")
-    return scaled(factor)
 
 
 def _claims_flow(context: Context) -> bool:
@@ -74,7 +69,7 @@ def _read_flow(context: Context) -> Reading:
 def _flow_axis(context: Context, number: int) -> Axis:
     param, (side, letter) = context.param(PARAM), (("height", "y"), ("width", "x"))[number]
     crop = param.integer(f"crop_{letter}", param.integer("crop"))
-    scale = param.number(f"scale_{letter}", param.number("scale"))
+    scale = finite(param, f"scale_{letter}", finite(param, "scale"))
     if len(context.layer.bottoms) == 2 and not scale:
         return _stretch(context, number, size_of(context, 1)[number], crop)
     if param.has(side):
@@ -103,7 +98,7 @@ def _read_ratio(context: Context) -> Reading:
     param = context.param(PARAM)
     if param.word("type", "NEAREST") not in ("NEAREST", "1"):
         raise Refused("type must be NEAREST: this fork's other kinds are not read")
-    ratio = param.number("resize_ratio", 1.0)
+    ratio = finite(param, "resize_ratio", 1.0)
     if ratio < 1 or ratio != int(ratio):
         raise Refused(f"resize_ratio must be a whole number of at least 1, but is {ratio:g}")
     return Reading(Resize(Axis(NEAREST, Times(int(ratio))), Axis(NEAREST, Times(int(ratio)))))

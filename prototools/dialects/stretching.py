@@ -15,7 +15,16 @@ from __future__ import annotations
 
 from typing import Tuple
 
-from prototools.dialects.reading import Context, Dialect, Reading, positive, require_bottoms, size_of
+from prototools.dialects.reading import (
+    Context,
+    Dialect,
+    Reading,
+    finite,
+    positive,
+    require_bottoms,
+    size_factor,
+    size_of,
+)
 from prototools.lowerings.request import Refused
 from prototools.prototext import Message
 from prototools.resize import Axis, Given, Resize, SizeRule, Times, scaled
@@ -47,15 +56,8 @@ def _interpolate_sizes(param: Message) -> Tuple[SizeRule, SizeRule]:
     if param.has("scale_factor") and (param.has("dst_h") or param.has("dst_w")):
         raise Refused("it must give scale_factor, or dst_h and dst_w, but not both")
     if param.has("scale_factor"):
-        return _scale(param, "scale_factor"), _scale(param, "scale_factor")
+        return size_factor(param, "scale_factor"), size_factor(param, "scale_factor")
     return Given(positive(param, "dst_h", 0)), Given(positive(param, "dst_w", 0))
-
-
-def _scale(param: Message, name: str) -> SizeRule:
-    factor = param.number(name, 1.0)
-    if factor <= 0:
-        raise Refused(f"{name} must be more than 0, but is {factor}")
-    return scaled(factor)
 
 
 def _read_deephi(context: Context) -> Reading:
@@ -69,7 +71,7 @@ def _read_deephi(context: Context) -> Reading:
     if param.has("new_height"):
         sizes = Given(positive(param, "new_height")), Given(positive(param, "new_width"))
     else:
-        sizes = _scale(param, "scale_h"), _scale(param, "scale_w")  # type: ignore[assignment]
+        sizes = size_factor(param, "scale_h"), size_factor(param, "scale_w")  # type: ignore[assignment]
     return Reading(_both(HALF_PIXEL if kind == "BILINEAR" else NEAREST, *sizes))
 
 
@@ -83,9 +85,9 @@ def _read_imresize(context: Context) -> Reading:
     param = context.param("imresize_param")
     if context.bottoms[0] is None or context.bottoms[0][0] != 1:
         raise Refused("its bottom must be one image: of several it gives the mean")
-    if param.number("start_scale", 1.0) != 1:
+    if finite(param, "start_scale", 1.0) != 1:
         raise Refused("start_scale must be 1, or it cuts a window first")
-    factor = param.number("factor", 0.0)
+    factor = finite(param, "factor")
     if factor:
         return Reading(_both(CUBIC_UNCLAMPED, scaled(factor), scaled(factor)))
     sizes = (Given(positive(param, f"target_spatial_{side}", 368)) for side in ("height", "width"))

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from typing import Tuple
 
-from prototools.dialects.reading import Context, Dialect, Reading, positive, require_bottoms, some
+from prototools.dialects.reading import Context, Dialect, Reading, positive, require_bottoms, size_factor, some
 from prototools.lowerings.request import Refused
 from prototools.prototext import Message
-from prototools.resize import Axis, Given, Resize, SizeRule, scaled
+from prototools.resize import Axis, Given, Resize, SizeRule
 from prototools.sampling import (
     ALIGN_CORNERS,
     ASYMMETRIC,
@@ -69,10 +69,7 @@ def _resized(context: Context, param: Message, sampling: Sampling, for_one: Samp
 def _size(param: Message, side: str) -> SizeRule:
     if param.integer(f"output_{side}"):
         return Given(positive(param, f"output_{side}"))
-    factor = param.number(f"scale_{side}", 1.0)
-    if factor <= 0:
-        raise Refused(f"scale_{side} must be more than 0, but is {factor}")
-    return scaled(factor)
+    return size_factor(param, f"scale_{side}")
 
 
 def _claims_unmerged(context: Context) -> bool:
@@ -87,10 +84,7 @@ def _read_unmerged(context: Context) -> Reading:
 
 def _unmerged_sizes(param: Message) -> Tuple[SizeRule, SizeRule]:
     if param.has("factor"):
-        factor = param.number("factor")
-        if factor <= 0:
-            raise Refused(f"factor must be more than 0, but is {factor}")
-        return scaled(factor), scaled(factor)
+        return size_factor(param, "factor", 0.0), size_factor(param, "factor", 0.0)
     return Given(positive(param, "height", 0)), Given(positive(param, "width", 0))
 
 

@@ -25,6 +25,7 @@ from prototools.dialects.reading import (
     Context,
     Dialect,
     Reading,
+    finite,
     only,
     positive,
     require_bottoms,
@@ -106,7 +107,7 @@ def _read_ascend(context: Context) -> Reading:
         height = width = both
     else:
         height, width = positive(param, "stride_h", 2), positive(param, "stride_w", 2)
-    gain = Fraction(param.number("scale", 1.0))
+    gain = Fraction(finite(param, "scale", 1.0))
     notes = (f"scale multiplies the values by {gain}",) if gain != 1 else ()
     return Reading(repeated(height, width, gain), notes=notes)
 

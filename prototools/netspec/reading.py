@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from itertools import chain, count
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from prototools import schema
@@ -103,42 +104,56 @@ def read_proto(net: Any, kind: type) -> Any:
     if len(net.layers):
         raise SchemaError("the net's layers must be of the current form, but are V1; upgrade it first, with "
                           "prototools.upgrade or NetSpec.from_prototxt.")
-    spec = kind(**plain(net, leave=("layer",)))
-    sources: dict[str, Top] = dict(spec.tops)
+    reader = _Reader(kind(**plain(net, leave=("layer",))))
     for layer in net.layer:
-        _add(spec, layer, sources)
-    return spec
+        reader.add(layer)
+    return reader.spec
 
 
-def _add(spec: Any, layer: Any, sources: dict[str, Top]) -> None:
-    """Make a layer of what `sources` has under its bottoms' names, and assign its tops."""
-    if not layer.type or not layer.HasField("name"):
-        raise SchemaError(f"a layer must have a name and a type, but one has name {layer.name!r}, type {layer.type!r}.")
-    tops = list(layer.top)
-    in_place = len(tops) == 1 and tops == list(layer.bottom)
-    plainly = bool(tops) and not in_place and len(set(tops)) == len(tops) and not any(top in spec for top in tops)
-    keys = tops if plainly else _keys(layer, [layer.name, *tops[1:]], set(spec))
-    settings = {} if keys[0] == layer.name else {"name": layer.name}
-    settings.update(layer_settings(layer))
-    if in_place:
-        settings["in_place"] = True
-    elif plainly or not tops:
-        settings["ntop"] = len(tops)
-    else:
-        settings["tops"] = tops
-    bottoms = [sources.get(name) or blob(name) for name in layer.bottom]
-    function = Function(layer.type, bottoms, settings)
-    for key, top in zip(keys, function.tops or [function]):
-        spec[key] = top
-    sources.update(zip(tops, function.tops))
+class _Reader:
+    """A NetSpec in the making: what bears each blob's name by now, and how often a name was wanted."""
 
+    def __init__(self, spec: Any):
+        self.spec = spec
+        self.sources: dict[str, Top] = dict(spec.tops)
+        self.numbers: Counter[str] = Counter()
 
-def _keys(layer: Any, wanted: Iterable[str], taken: set[str]) -> list[str]:
-    """Names for tops that no other has: with the layer's phase or a number where the wanted one is taken."""
-    phases = [schema.enum("Phase").Name(rule.phase).lower() for rule in layer.include if rule.HasField("phase")]
-    keys = []
-    for name in wanted:
-        tries = chain([name], (f"{name}_{phase}" for phase in phases), (f"{name}_{number}" for number in count(2)))
-        keys.append(next(tried for tried in tries if tried not in taken))
-        taken.add(keys[-1])
-    return keys
+    def add(self, layer: Any) -> None:
+        """Make a layer of what there is under its bottoms' names, and assign its tops."""
+        if not layer.type or not layer.HasField("name"):
+            raise SchemaError(
+                f"a layer must have a name and a type, but one has name {layer.name!r}, type {layer.type!r}.")
+        tops = list(layer.top)
+        in_place = len(tops) == 1 and tops == list(layer.bottom)
+        # Whether the blobs are free to be called by their names.
+        plainly = tops and not in_place and len(set(tops)) == len(tops) and not any(top in self.spec for top in tops)
+        settings = layer_settings(layer)
+        if in_place:
+            settings["in_place"] = True
+        elif plainly or not tops:
+            settings["ntop"] = len(tops)
+        else:
+            settings["tops"] = tops
+        bottoms = [self.sources.get(name) or blob(name) for name in layer.bottom]
+        keys = tops if plainly else self._keys(layer, [layer.name, *tops[1:]])
+        if keys[0] != layer.name:
+            settings = {"name": layer.name, **settings}
+        function = Function(layer.type, bottoms, settings)
+        for key, top in zip(keys, function.tops or [function]):
+            self.spec[key] = top
+        self.sources.update(zip(tops, function.tops))
+
+    def _keys(self, layer: Any, wanted: Iterable[str]) -> list[str]:
+        """Names for tops that no other has: with the layer's phase or a number where the wanted one is taken."""
+        phases = [schema.enum("Phase").Name(rule.phase).lower() for rule in layer.include if rule.HasField("phase")]
+        keys: list[str] = []
+        for name in wanted:
+            tries = chain([name], (f"{name}_{phase}" for phase in phases), self._numbered(name))
+            keys.append(next(tried for tried in tries if tried not in self.spec and tried not in keys))
+        return keys
+
+    def _numbered(self, name: str) -> Iterator[str]:
+        """`name_2` and so on, each once, however many layers share the name."""
+        while True:
+            self.numbers[name] += 1
+            yield f"{name}_{self.numbers[name] + 1}"

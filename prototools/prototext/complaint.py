@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, List, Tuple
 
-from prototools.errors import ProtoTextError
+from prototools.errors import ProtoTextError, shortened
 from prototools.prototext import grammar
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _after_name(data: bytes, position: int, name: str) -> Tuple[int, str]:
             place, sentence = _in_list(data, place)
         else:
             place, sentence = _as_value(data, place)
-    return place, sentence.replace("{name}", name)
+    return place, sentence.replace("{name}", shortened(name))
 
 
 def _as_value(data: bytes, place: int) -> Tuple[int, str]:

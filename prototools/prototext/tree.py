@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
-from prototools.errors import ProtoTextError, UnresolvedError
+from prototools.errors import ProtoTextError, UnresolvedError, shortened
 from prototools.prototext import grammar, values
 from prototools.prototext.complaint import complain
 from prototools.prototext.placeholders import masked, original, values_of
@@ -44,7 +44,7 @@ class Scalar:
         if name is not None:
             error = error_at(self.data, self.start, f"{self.name} must be known; give -D {name}=VALUE")
             return UnresolvedError(error.message, error.line, error.column, error.source_line)
-        found = self.literal.decode("utf-8", "replace")
+        found = shortened(self.literal.decode("utf-8", "replace"))
         return error_at(self.data, self.start, f"{self.name} must be {expected}, but found {found}")
 
     def __repr__(self) -> str:
