@@ -4,12 +4,14 @@
 and solvers of old forms to the current one, `deploy` turns a training net into the one that is deployed,
 `render` makes one from a template, `parse` gives the lossless tree of a prototxt, and `NetSpec`,
 `layers`, `params` and `upsample` build networks. `import prototools as caffe` serves scripts that build
-networks with pycaffe; its other names stand in `prototools.pycaffe`.
+networks with pycaffe: its names are answered by `prototools.pycaffe`.
 Names are loaded when they are first used, so that a rewrite imports no protobuf and no numpy.
 """
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, List
 
 if TYPE_CHECKING:
@@ -31,11 +33,9 @@ _HOMES = {
     "TEST": "prototools.netspec",
     "TRAIN": "prototools.netspec",
     "Top": "prototools.netspec",
-    "coord_map": "prototools.pycaffe",
     "deploy": "prototools.deploying",
     "layers": "prototools.netspec",
     "params": "prototools.netspec",
-    "proto": "prototools.pycaffe",
     "to_proto": "prototools.netspec",
     "parse": "prototools.prototext",
     "render": "prototools.rendering",
@@ -44,11 +44,16 @@ _HOMES = {
     "upsample": "prototools",
 }
 
-#: What scripts for pycaffe call beside building networks.
+#: pycaffe's names for what `prototools.pycaffe` has beside the builder.
 _PYCAFFE = (
-    "AdamSolver", "Net", "SGDSolver", "get_solver", "io", "layer_type_list", "net_spec", "set_device", "set_mode_cpu",
-    "set_mode_gpu", "set_random_seed",
+    "AdaDeltaSolver", "AdaGradSolver", "AdamSolver", "Classifier", "Detector", "Layer", "NCCL", "Net", "NesterovSolver",
+    "RMSPropSolver", "SGDSolver", "Timer", "coord_map", "draw", "get_solver", "has_nccl", "init_log", "io",
+    "layer_type_list", "log", "net_spec", "proto", "set_device", "set_mode_cpu", "set_mode_gpu", "set_multiprocess",
+    "set_random_seed", "set_solver_count", "set_solver_rank", "solver_count", "solver_rank",
 )
+
+#: pycaffe's modules, which can be imported from here too: `from prototools.coord_map import crop`.
+_PYCAFFE_ROOMS = ("coord_map", "io", "net_spec", "proto", "proto.caffe_pb2")
 
 __all__ = [
     "Function", "NetSpec", "TEST", "TRAIN", "Top", "coord_map", "deploy", "layers", "params", "parse", "proto",
@@ -70,3 +75,22 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> List[str]:
     return sorted([*globals(), *__all__])
+
+
+class _Room(ModuleType):
+    """A room of `prototools.pycaffe` under pycaffe's name for it, loaded when it is looked into.
+
+    The data folder of an installed package has such a name too, so there the import system would find no module.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        import importlib
+
+        # Whoever looks through all modules, as inspect does, asks for such names only.
+        if name.startswith("__") and name != "__all__":
+            raise AttributeError(name)
+        home = self.__name__.replace("prototools.", "prototools.pycaffe.", 1)
+        return getattr(importlib.import_module(home), name)
+
+
+sys.modules.update({f"prototools.{name}": _Room(f"prototools.{name}") for name in _PYCAFFE_ROOMS})

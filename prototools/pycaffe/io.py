@@ -9,8 +9,8 @@ from typing import Any, Callable, Dict, Mapping, Sequence, Tuple
 
 import numpy as np
 
-from prototools import schema
 from prototools.errors import PrototoolsError
+from prototools.pycaffe.proto import caffe_pb2
 
 
 class MissingPackage(PrototoolsError, ImportError):
@@ -30,7 +30,7 @@ def blobproto_to_array(blob: Any, return_diff: bool = False) -> np.ndarray:
 
 def array_to_blobproto(array: np.ndarray, diff: Any = None) -> Any:
     """A BlobProto with an array's values, and gradients of the same shape."""
-    blob = schema.message("BlobProto")()
+    blob = caffe_pb2.BlobProto()
     blob.shape.dim.extend(array.shape)
     blob.data.extend(array.astype(float).flat)
     if diff is not None:
@@ -40,21 +40,21 @@ def array_to_blobproto(array: np.ndarray, diff: Any = None) -> Any:
 
 def arraylist_to_blobprotovector_str(arrays: Sequence[np.ndarray]) -> bytes:
     """Arrays as a serialised BlobProtoVector."""
-    vector = schema.message("BlobProtoVector")()
+    vector = caffe_pb2.BlobProtoVector()
     vector.blobs.extend([array_to_blobproto(array) for array in arrays])
     return vector.SerializeToString()
 
 
 def blobprotovector_str_to_arraylist(data: bytes) -> list:
     """The arrays of a serialised BlobProtoVector."""
-    return [blobproto_to_array(blob) for blob in schema.message("BlobProtoVector").FromString(data).blobs]
+    return [blobproto_to_array(blob) for blob in caffe_pb2.BlobProtoVector.FromString(data).blobs]
 
 
 def array_to_datum(array: np.ndarray, label: Any = None) -> Any:
     """A Datum of an image (channels, height, width); bytes for uint8, floats for other types."""
     if array.ndim != 3:
         raise ValueError("Incorrect array shape.")
-    datum = schema.message("Datum")()
+    datum = caffe_pb2.Datum()
     datum.channels, datum.height, datum.width = array.shape
     if array.dtype == np.uint8:
         datum.data = array.tobytes()
