@@ -4,7 +4,7 @@
 and solvers of old forms to the current one, `deploy` turns a training net into the one that is deployed,
 `render` makes one from a template, `parse` gives the lossless tree of a prototxt, and `NetSpec`,
 `layers`, `params` and `upsample` build networks. `import prototools as caffe` serves scripts that build
-networks with pycaffe: its names are answered by `prototools.pycaffe`.
+networks with pycaffe; its other names stand in `prototools.pycaffe`.
 Names are loaded when they are first used, so that a rewrite imports no protobuf and no numpy.
 """
 
