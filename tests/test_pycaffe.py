@@ -13,7 +13,6 @@ from google.protobuf import text_format
 
 import prototools
 import prototools.pycaffe as caffe_again
-from prototools.errors import EngineError, NetError
 from prototools.netspec import NetSpec
 from prototools.netspec import layers as L
 from prototools.pycaffe import caffe_pb2, coord_map, io
@@ -235,73 +234,6 @@ def test_images(tmp_path: Path) -> None:
     transformer = io.Transformer({"data": (1, 3, 12, 10)})
     transformer.set_mean("data", random.rand(3, 6, 5))
     assert transformer.mean["data"].shape == (3, 12, 10)
-
-
-# ---------------------------------------------------------------- networks
-
-NET = """
-layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 dim: 6 dim: 5 } } }
-layer { name: "fill" type: "DummyData" top: "fill" dummy_data_param {
-  shape { dim: 2 dim: 4 dim: 3 dim: 3 } data_filler { type: "constant" value: 2 } } }
-layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
-  convolution_param { num_output: 4 kernel_size: 2 stride: 2 weight_filler { value: 0.5 } bias_filler { value: 1 } } }
-layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }
-layer { name: "up" type: "Deconvolution" bottom: "conv" top: "up"
-  convolution_param { num_output: 4 group: 4 kernel_size: 4 stride: 2 pad: 1 bias_term: false
-    weight_filler { type: "bilinear" } } }
-layer { name: "sum" type: "Eltwise" bottom: "conv" bottom: "conv" top: "sum" }
-layer { name: "train" type: "ReLU" bottom: "sum" top: "train" include { phase: TRAIN } }
-"""
-
-LOOK = """
-n = Net("net.prototxt", 1)
-n.blobs["data"].data[...] = np.arange(180).reshape(2, 3, 6, 5) / 100.0
-out = n.forward()
-look = {
-    "outputs": sorted(out), "inputs": list(n.inputs), "types": sorted(layer.type for layer in n.layers),
-    "blobs": {name: list(blob.data.shape) for name, blob in n.blobs.items() if "split" not in name},
-    "params": {name: [list(blob.data.shape) for blob in blobs] for name, blobs in n.params.items()},
-    "values": {name: array.ravel().tolist() for name, array in out.items()},
-    "weights": n.params["up"][0].data.ravel().tolist(), "num": n.blobs["conv"].num, "width": n.blobs["conv"].width,
-}
-"""
-
-
-def test_net(caffe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Net's names, shapes, layers with their Splits, and the numbers of a forward pass: real Caffe's."""
-    from prototools.pycaffe.running import Net
-
-    (tmp_path / "net.prototxt").write_text(NET)
-    monkeypatch.chdir(tmp_path)
-    names = {"Net": Net, "np": np}
-    exec(LOOK, names)
-    theirs = json.loads(caffe.python(
-        f"import os\nos.chdir({str(tmp_path)!r})\nimport json\nimport numpy as np\nfrom caffe import Net\n" + LOOK
-        + "print(json.dumps(look))").splitlines()[-1])
-    ours = names["look"]
-    for key in ("outputs", "inputs", "types", "blobs", "params", "num", "width"):
-        assert json.loads(json.dumps(ours[key])) == theirs[key], key
-    assert ours["types"].count("Split") == 1 and set(ours["values"]) == {"fill", "sum", "up"}
-    for name, values in theirs["values"].items():
-        assert np.allclose(ours["values"][name], values, rtol=1e-5, atol=1e-5)
-    assert np.allclose(ours["weights"], theirs["weights"])
-
-
-def test_net_says_what_it_is_not(tmp_path: Path) -> None:
-    """Inputs by name, another phase, weights that do not fit, and what only real Caffe does."""
-    from prototools.pycaffe.running import Net
-
-    path = tmp_path / "net.prototxt"
-    path.write_text(NET)
-    assert "train" in Net(str(path), phase=0).blobs
-    net = Net(str(path), caffe_again.TEST)
-    assert net.forward(data=np.ones((2, 3, 6, 5)), blobs=["conv"])["conv"].max() == 7
-    for wish in (net.backward, lambda: net.save("x"), lambda: net.forward(start="conv")):
-        with pytest.raises(EngineError, match="prototools caffe run"):
-            wish()
-    path.write_text('layer { name: "a" type: "ReLU" bottom: "b" top: "a" }')
-    with pytest.raises(NetError, match="net.prototxt:1:1: a: unknown bottom"):
-        Net(str(path), caffe_again.TEST)
 
 
 def test_module() -> None:

@@ -6,30 +6,38 @@ Nothing is trained here.
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
-from typing import Any, Dict, Iterator, List, Mapping, NoReturn, Optional, Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
 from prototools import files, reference, weights
-from prototools.engines import EngineError
 from prototools.errors import NetError
-from prototools.net import FilteredNet, Layer, NetState
+from prototools.net import Layer, NetState
 from prototools.net import Net as Tree
+from prototools.pycaffe.elsewhere import NotHere
+from prototools.pycaffe.wiring import built, outputs
 from prototools.reference.call import Call
 from prototools.reference.parameters import parameters
-from prototools.shapes import infer
-from prototools.shapes.splits import split_blobs
+from prototools.shapes import Inference, infer
+from prototools.upgrading import upgrade
 
 PHASES = ("TRAIN", "TEST")
+
+#: What pycaffe's Net has for training and for other kinds of files.
+REFUSED = (
+    "after_backward", "after_forward", "backward", "before_backward", "before_forward", "clear_param_diffs",
+    "forward_all", "forward_backward_all", "load_hdf5", "save_hdf5", "set_input_arrays", "share_with",
+)
 
 
 class Blob:
     """An array with its gradient, both float32, and Caffe's old names for four axes."""
 
-    def __init__(self, data: np.ndarray):
-        self.data = np.asarray(data, np.float32)
-        self.diff = np.zeros_like(self.data)
+    def __init__(self, shape: Sequence[int]):
+        self.data = np.zeros(shape, np.float32)
+        self.diff = np.zeros(shape, np.float32)
 
     @property
     def shape(self) -> Sequence[int]:
@@ -47,16 +55,21 @@ class Blob:
 
     def reshape(self, *dims: int) -> None:
         """Give the blob another shape; what it held is kept where it fits (Blob::Reshape)."""
-        held = self.data.ravel()[: int(np.prod(dims))]
-        self.__init__(np.append(held, np.zeros(int(np.prod(dims)) - held.size)).reshape(dims))
+        held, self.data, self.diff = self.data.ravel(), np.zeros(dims, np.float32), np.zeros(dims, np.float32)
+        self.data.ravel()[: held.size] = held[: self.count]
+
+    def put(self, array: np.ndarray) -> None:
+        """Take values in place, and their shape where it is another."""
+        if array.shape != self.shape:
+            self.reshape(*array.shape)
+        self.data[...] = array
 
 
-class LayerView:
+class LayerView(NamedTuple):
     """A layer of a `Net`: its type and its learned blobs."""
 
-    def __init__(self, kind: str, blobs: List[Blob]):
-        self.type = kind
-        self.blobs = blobs
+    type: str
+    blobs: List[Blob]
 
 
 class Net:
@@ -64,91 +77,128 @@ class Net:
 
     `Net(file, phase)`, `Net(file, weights, phase)` and the keywords `phase`, `weights`, `level` and `stages`.
     `blobs` and `params` map names to `Blob`s, `inputs` and `outputs` are names, `layers` has every layer and
-    the Splits that Caffe puts in. A learned blob without weights holds what its filler writes.
-    Raises `NetError` for a net that Caffe would refuse.
+    the Splits that Caffe puts in, `layer_dict` has them by name, and `bottom_names` and `top_names` tell what each
+    reads and writes. A learned blob without weights holds what its filler writes.
+    Raises `NetError` for a net that Caffe would refuse, or whose shapes are not in the file.
     """
 
     def __init__(self, network_file: str, *arguments: Any, phase: Optional[int] = None, level: int = 0,
-                 stages: Sequence[str] = (), weights: Optional[str] = None):
-        *files_given, phase = arguments if phase is None else (*arguments, phase)
-        net = Tree(files.read(network_file)).filtered(NetState(PHASES[phase], level, tuple(stages or ())))
-        found = infer(net)
+                 stages: Optional[Sequence[str]] = None, weights: Optional[str] = None):
+        given = list(arguments)
+        if given and isinstance(given[0], (str, os.PathLike)):
+            weights = given.pop(0)
+        phase = given.pop(0) if given else phase
+        if given or phase not in (0, 1):
+            shown = ", ".join(map(repr, (network_file, *arguments)))
+            raise NetError(f"caffe.Net must be given a file, perhaps weights, and a phase, but is given {shown}")
+        text = upgrade(files.read(network_file)).text
+        self._net = Tree(text).filtered(NetState(PHASES[phase], level, tuple(stages or ())))
+        found = self._inferred(network_file, {})
+        self._steps = built(self._net, found)
+        self.blobs = self._blobs(found)
+        self.params = self._params(found)
+        self.inputs = [top for step in self._steps if step.type == "Input" for top in step.tops]
+        self.outputs = outputs(self._steps)
+        self._layer_names = [step.name for step in self._steps]
+        self.layers = [LayerView(step.type, self.params.get(step.name, [])) for step in self._steps]
+        self.layer_dict = OrderedDict(zip(self._layer_names, self.layers))
+        self.bottom_names = OrderedDict((step.name, step.bottoms) for step in self._steps)
+        self.top_names = OrderedDict((step.name, step.tops) for step in self._steps)
+        if weights is not None:
+            self.copy_from(weights)
+
+    def _inferred(self, path: str, shapes: Dict[str, Sequence[int]]) -> Inference:
+        found = infer(self._net, shapes)
         if found.errors:
-            raise NetError(f"{network_file}:{found.errors[0]}")
-        unknown = [name for name, shape in found.blobs.items() if shape is None or None in shape]
-        if unknown:
-            raise NetError(f"{network_file}: blob {unknown[0]!r} must have a shape that the file tells")
-        self._net: FilteredNet = net
-        self.blobs = OrderedDict((name, Blob(np.zeros(shape))) for name, shape in found.blobs.items())
-        self.params: Dict[str, List[Blob]] = OrderedDict()
-        for layer in net.layers:
-            made = parameters(Call(layer, [self.blobs[name].data for name in layer.bottoms], []))
-            if made:
-                self.params[layer.name] = [Blob(array) for array in made]
-        splits = list(dict.fromkeys(name.rpartition("_split_")[0] for name in split_blobs(net, found)))
-        self._layer_names = [layer.name for layer in net.layers] + [f"{name}_split" for name in splits]
-        self.layers = [LayerView(layer.type, self.params.get(layer.name, [])) for layer in net.layers]
-        self.layers += [LayerView("Split", []) for _ in splits]
-        self.inputs = [name for name, _ in net.net.inputs()]
-        self.inputs += [top for layer in net.layers if layer.type == "Input" for top in layer.tops]
-        self.outputs = net.outputs()
-        for path in (*files_given, *([weights] if weights else [])):
-            self.copy_from(path)
+            raise NetError(f"{path}:{found.errors[0]}")
+        for layer in self._net.layers:
+            for name, shape in zip(layer.tops, found.tops(layer)):
+                if shape is None or None in shape:
+                    raise NetError(f"{path}: {layer.name}: blob {name!r} of a {layer.type} layer must have a shape "
+                                   "that the file tells; no data are opened and no custom layers are known here")
+        return found
+
+    def _blobs(self, found: Inference) -> Dict[str, Blob]:
+        """Every blob in the order in which Caffe makes them; the copies of a Split are the blob itself."""
+        blobs: Dict[str, Blob] = OrderedDict()
+        for step in self._steps:
+            for top in step.tops:
+                if top not in blobs:
+                    blobs[top] = blobs[step.bottoms[0]] if step.type == "Split" else Blob(found.blobs[top])
+        return blobs
+
+    def _params(self, found: Inference) -> Dict[str, List[Blob]]:
+        """The learned blobs as their fillers write them; those of one `param` name share their values."""
+        params: Dict[str, List[Blob]] = OrderedDict()
+        owners: Dict[str, Blob] = {}
+        for layer in self._net.layers:
+            if found.params.get(layer.name):
+                params[layer.name] = [Blob(shape) for shape in found.params[layer.name]]
+                self._fill(layer, params[layer.name])
+            names = [param.string("name") for param in layer.message.messages("param")]
+            for name, blob in zip(names, params.get(layer.name, [])):
+                if name:
+                    blob.data = owners.setdefault(name, blob).data.reshape(blob.shape)
+        return params
+
+    def _fill(self, layer: Layer, blobs: List[Blob]) -> None:
+        for blob, array in zip(blobs, parameters(Call(layer, [self.blobs[name].data for name in layer.bottoms], []))):
+            blob.put(array)
 
     def copy_from(self, path: str) -> None:
         """Take the blobs of a caffemodel for the layers that it names.
 
-        Raises `WeightsError` for a broken file, `NetError` for a blob of another shape.
+        Raises `WeightsError` for a broken file, `NetError` for a blob of another size or a layer with another number.
         """
         for name, arrays in weights.read(path).items():
-            for blob, array in zip(self.params.get(name, ()), arrays):
-                if blob.data.size != array.size:
+            held = self.params.get(name, [])
+            if name in self.layer_dict and len(held) != len(arrays):
+                raise NetError(f"{path}: layer {name!r} must have {len(held)} blobs, but the file's has {len(arrays)}")
+            for blob, array in zip(held, arrays):
+                if blob.count != array.size:
                     raise NetError(
                         f"{path}: layer {name!r} must have a blob {blob.shape}, but the file's is {array.shape}")
-                blob.data = np.asarray(array, np.float32).reshape(blob.shape)
+                blob.data[...] = array.reshape(blob.shape)
 
-    def forward(self, blobs: Sequence[str] = (), start: Optional[str] = None, end: Optional[str] = None,
+    def save(self, path: str) -> None:
+        """Write the learned blobs as a caffemodel. Raises `FileError` where the file cannot be written."""
+        files.write(path, b"".join(
+            weights.encode(weights.NewLayer(step.name, step.type, [weights.blob(blob.data) for blob in layer.blobs]))
+            for step, layer in zip(self._steps, self.layers)
+        ))
+
+    def reshape(self) -> None:
+        """Give every blob the shape that follows from those of the inputs. Raises `NetError` where none does."""
+        found = self._inferred("reshape", {name: self.blobs[name].shape for name in self.inputs})
+        for name, shape in found.blobs.items():
+            if self.blobs[name].shape != shape:
+                self.blobs[name].reshape(*shape)
+
+    def forward(self, blobs: Optional[Sequence[str]] = None, start: Optional[str] = None, end: Optional[str] = None,
                 **inputs: np.ndarray) -> Dict[str, np.ndarray]:
         """Run the net on its inputs, or on those given by name, and return its outputs and `blobs`.
 
-        Raises `EngineError` for a layer that the reference cannot run, and where `start` or `end` is given.
+        Raises `NetError` for inputs that are not the net's, `EngineError` for a layer that the reference cannot run,
+        and where `start` or `end` is given.
         """
         if start or end:
-            self._refuse("forward from or to a layer")
+            raise NotHere("caffe.Net runs forward from or to a layer")
+        if inputs and set(inputs) != set(self.inputs):
+            raise NetError(f"Input blob arguments do not match net inputs: {sorted(inputs)} are given, but the net has "
+                           f"{sorted(self.inputs)}")
         for name, array in inputs.items():
             self.blobs[name].data[...] = array
-        given = {name: self.blobs[name].data for name in self.inputs}
-        for layer in self._net.layers:
-            given.update(self._made_up(layer))
         learned = {name: [blob.data for blob in held] for name, held in self.params.items()}
-        for name, array in reference.run(self._net, given, learned).items():
-            self.blobs[name].data = np.asarray(array, np.float32)
-        return {name: self.blobs[name].data for name in [*self.outputs, *blobs]}
+        found = reference.run(self._net, {name: self.blobs[name].data for name in self.inputs}, learned)
+        for name, array in found.items():
+            self.blobs[name].put(array)
+        return {name: self.blobs[name].data for name in [*self.outputs, *(blobs or ())]}
 
-    def _made_up(self, layer: Layer) -> Mapping[str, np.ndarray]:
-        """The tops of a DummyData layer, as its fillers write them (dummy_data_layer.cpp)."""
-        if layer.type != "DummyData":
-            return {}
-        fillers = layer.param("dummy_data_param").messages("data_filler")
-        return {
-            top: reference.fill(fillers[min(index, len(fillers) - 1)], self.blobs[top].shape, top)
-            if fillers else self.blobs[top].data * 0
-            for index, top in enumerate(layer.tops)
-        }
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name not in REFUSED:
+            raise AttributeError(f"caffe.Net has no {name!r}")
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._layer_names)
+        def refuse(*arguments: Any, **settings: Any) -> None:
+            raise NotHere(f"caffe.Net has {name}")
 
-    def _refuse(self, wish: str) -> NoReturn:
-        raise EngineError(
-            f"prototools.pycaffe's Net must not be asked to {wish}: it runs whole nets forward only; run the script on "
-            "real Caffe with `prototools caffe run -- python3 SCRIPT`"
-        )
-
-    def backward(self, *arguments: Any, **settings: Any) -> NoReturn:
-        """Not here: raises `EngineError`."""
-        self._refuse("go backward")
-
-    def save(self, *arguments: Any) -> NoReturn:
-        """Not here: raises `EngineError`."""
-        self._refuse("save")
+        return refuse

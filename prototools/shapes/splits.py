@@ -2,36 +2,66 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from prototools.net import FilteredNet
+from prototools.net import FilteredNet, Layer
 from prototools.shapes.blob import Shape
 from prototools.shapes.infer import Inference
 
 
-def split_blobs(net: FilteredNet, inference: Inference) -> Dict[str, Shape]:
-    """Every copy by the name Caffe gives it, `BLOB_LAYER_INDEX_split_NUMBER`, with the blob's shape.
+class Split(NamedTuple):
+    """The layer that copies one blob: top `index` of `maker`, which is None for an `input:` header.
 
-    A blob gets one copy for each reader, and one where it has a loss_weight, if that makes more than
-    one. A blob of an `input:` header comes from a layer named `input`.
+    The first copy is the loss's where the blob is `weighed`; the others go to the readers, in their order.
     """
-    copies: Dict[str, Shape] = {}
-    for layer, blob, index, shape in _tops(net, inference):
-        uses = len(net.consumers(layer, index)) + _weighed(layer, index)
-        name = "input" if layer is None else layer.name
+
+    maker: Optional[Layer]
+    index: int
+    blob: str
+    weighed: bool
+    copies: List[str]
+
+    @property
+    def name(self) -> str:
+        """The Split layer's name."""
+        return _name(self.blob, self.maker, self.index)
+
+
+def splits(net: FilteredNet) -> Iterator[Split]:
+    """Every Split that Caffe puts in, in the order of the layers that make the blobs.
+
+    A blob gets one copy for each reader, and one where it has a loss_weight, if that makes more than one.
+    """
+    for maker, index, blob in _tops(net):
+        weighed = _weighed(maker, index)
+        uses = len(net.consumers(maker, index)) + weighed
         if uses > 1:
-            copies.update({f"{blob}_{name}_{index}_split_{i}": shape for i in range(uses)})
-    return copies
+            name = _name(blob, maker, index)
+            yield Split(maker, index, blob, weighed, [f"{name}_{number}" for number in range(uses)])
 
 
-def _tops(net: FilteredNet, inference: Inference) -> Iterator[Tuple]:
+def split_blobs(net: FilteredNet, inference: Inference) -> Dict[str, Shape]:
+    """Every copy by the name Caffe gives it, `BLOB_LAYER_INDEX_split_NUMBER`, with the blob's shape."""
+    return {copy: _shape(split, inference) for split in splits(net) for copy in split.copies}
+
+
+def _shape(split: Split, inference: Inference) -> Shape:
+    return inference.blobs[split.blob] if split.maker is None else inference.tops(split.maker)[split.index]
+
+
+def _name(blob: str, maker: Optional[Layer], index: int) -> str:
+    """A blob of an `input:` header comes from a layer named `input`."""
+    return f"{blob}_{'input' if maker is None else maker.name}_{index}_split"
+
+
+def _tops(net: FilteredNet) -> Iterator[Tuple[Optional[Layer], int, str]]:
     for index, (blob, _) in enumerate(net.net.inputs()):
-        yield None, blob, index, inference.blobs[blob]
+        yield None, index, blob
     for layer in net.layers:
-        for index, (blob, shape) in enumerate(zip(layer.tops, inference.tops(layer))):
-            yield layer, blob, index, shape
+        for index, blob in enumerate(layer.tops):
+            yield layer, index, blob
 
 
-def _weighed(layer, index: int) -> bool:
+def _weighed(layer: Optional[Layer], index: int) -> bool:
     weights = [] if layer is None else layer.message.numbers("loss_weight")
     return index < len(weights) and weights[index] != 0
