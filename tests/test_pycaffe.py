@@ -13,6 +13,7 @@ from google.protobuf import text_format
 
 import prototools
 import prototools.pycaffe as caffe_again
+from prototools.errors import PrototoolsError
 from prototools.netspec import NetSpec
 from prototools.netspec import layers as L
 from prototools.pycaffe import caffe_pb2, coord_map, io
@@ -163,6 +164,18 @@ def test_arrays() -> None:
 
 
 # ---------------------------------------------------------------- images
+
+
+@pytest.mark.parametrize("call", ["load_image('x.png')", "resize_image(np.eye(3)[:, :, None], (6, 6))",
+                                  "resize_image(np.ones((3, 3, 2)), (6, 6))"])
+def test_without_scikit_image(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sentence with the extra's name, and an ImportError for scripts that catch one."""
+    for module in ("skimage", "skimage.io", "skimage.transform", "scipy", "scipy.ndimage"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=r"pip install 'prototools\[skimage\]'") as caught:
+        eval(f"io.{call}")
+    assert isinstance(caught.value, PrototoolsError)
+
 
 TRANSFORM = """
 t = io.Transformer({"data": (2, 3, 6, 5), "grey": (1, 1, 4, 4)})

@@ -5,6 +5,7 @@ Images are (H, W, K) with K colours; a network's inputs are (N, K, H, W).
 
 from __future__ import annotations
 
+import importlib
 from typing import Any, Callable, Dict, Mapping, Sequence, Tuple
 
 import numpy as np
@@ -185,8 +186,8 @@ def load_image(filename: str, color: bool = True) -> np.ndarray:
 
     Raises `MissingPackage` without scikit-image.
     """
-    skimage = _skimage("io")
-    image = skimage.util.img_as_float(skimage.io.imread(filename, as_gray=not color)).astype(np.float32)
+    read = _loaded("skimage.io").imread(filename, as_gray=not color)
+    image = _loaded("skimage.util").img_as_float(read).astype(np.float32)
     if image.ndim == 2:
         return np.repeat(image[:, :, np.newaxis], 3 if color else 1, axis=2)
     return image[:, :, :3]
@@ -196,20 +197,18 @@ def resize_image(im: np.ndarray, new_dims: Sequence[int], interp_order: int = 1)
     """An image (H, W, K) at another height and width, float32, by splines of an order; 1 is bilinear.
 
     One or three colours are resized with pixel centres on pixel centres and zeros of the darkest value
-    outside (`skimage.transform.resize`), other numbers with corners on corners (`scipy.ndimage.zoom`).
+    outside (`skimage.transform.resize`), other numbers with corners on corners (`scipy.ndimage.zoom`). As in pycaffe
+    scikit-image decides whether an image is smoothed before it is made smaller: it is from 0.15 on.
     Raises `MissingPackage` without scikit-image.
     """
     size = tuple(int(dim) for dim in new_dims)
     if im.shape[-1] not in (1, 3):
-        from scipy.ndimage import zoom
-
         factors = [new / old for new, old in zip(size, im.shape)]
-        return zoom(im, (*factors, 1), order=interp_order).astype(np.float32)
+        return _loaded("scipy.ndimage").zoom(im, (*factors, 1), order=interp_order).astype(np.float32)
     least, most = im.min(), im.max()
     if not most > least:
         return np.full((*size, im.shape[-1]), least, np.float32)
-    resize = _skimage("transform").transform.resize
-    image = resize((im - least) / (most - least), size, order=interp_order, mode="constant", anti_aliasing=False)
+    image = _loaded("skimage.transform").resize((im - least) / (most - least), size, order=interp_order, mode="constant")
     return (image * (most - least) + least).astype(np.float32)
 
 
@@ -226,15 +225,10 @@ def oversample(images: Sequence[np.ndarray], crop_dims: Sequence[int]) -> np.nda
     return np.array(crops, np.float32)
 
 
-def _skimage(part: str) -> Any:
-    """scikit-image with one of its parts loaded."""
+def _loaded(module: str) -> Any:
+    """A module of scikit-image, or of SciPy, which comes with it."""
     try:
-        import importlib
-
-        import skimage.util
-
-        importlib.import_module(f"skimage.{part}")
+        return importlib.import_module(module)
     except ImportError:
         raise MissingPackage(
             "images need scikit-image, which is not installed; pip install 'prototools[skimage]'") from None
-    return skimage

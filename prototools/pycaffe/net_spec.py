@@ -21,3 +21,7 @@ def param_name_dict() -> Dict[str, str]:
         field.type_name[: -len("Parameter")]: name[: -len("_param")]
         for name, field in known.items() if name.endswith("_param")
     }
+
+
+#: pycaffe's own table of them, which scripts look into.
+_param_names = param_name_dict()
