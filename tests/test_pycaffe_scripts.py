@@ -72,3 +72,17 @@ def test_as_prototools(name: str, tmp_path: Path) -> None:
         done = run([*module, str(tmp_path / f"with_{kind}.py")], folder)
         found.append(outcome(folder, done.stdout))
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("name", ["fcn", "detection", "looking", "surgery"])
+def test_in_caffes_own_python(name: str, caffe, tmp_path: Path) -> None:
+    """The stand-in in the old Python, where pycaffe lies beside it: the same as pycaffe."""
+    script, found = str(PROJECT / f"tests/pycaffe_scripts/{name}.py"), []
+    for module in ([], ["-m", "prototools.pycaffe"]):
+        folder = tmp_path / str(len(found))
+        folder.mkdir()
+        done = caffe.run(["python3", *module, script], [PROJECT], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         cwd=folder)
+        assert done.returncode == 0, done.stderr.decode()
+        found.append(outcome(folder, done.stdout.decode()))
+    assert found[0] == found[1]

@@ -196,9 +196,9 @@ def load_image(filename: str, color: bool = True) -> np.ndarray:
 def resize_image(im: np.ndarray, new_dims: Sequence[int], interp_order: int = 1) -> np.ndarray:
     """An image (H, W, K) at another height and width, float32, by splines of an order; 1 is bilinear.
 
-    One or three colours are resized with pixel centres on pixel centres and zeros of the darkest value
-    outside (`skimage.transform.resize`), other numbers with corners on corners (`scipy.ndimage.zoom`). As in pycaffe
-    scikit-image decides whether an image is smoothed before it is made smaller: it is from 0.15 on.
+    One or three colours are resized with pixel centres on pixel centres and the image's least value outside
+    (`skimage.transform.resize`), other numbers with corners on corners (`scipy.ndimage.zoom`). As in pycaffe,
+    scikit-image decides whether an image is smoothed before it is made smaller: from 0.15 on it is.
     Raises `MissingPackage` without scikit-image.
     """
     size = tuple(int(dim) for dim in new_dims)
@@ -208,8 +208,9 @@ def resize_image(im: np.ndarray, new_dims: Sequence[int], interp_order: int = 1)
     least, most = im.min(), im.max()
     if not most > least:
         return np.full((*size, im.shape[-1]), least, np.float32)
-    image = _loaded("skimage.transform").resize((im - least) / (most - least), size, order=interp_order, mode="constant")
-    return (image * (most - least) + least).astype(np.float32)
+    unit = (im - least) / (most - least)
+    resized = _loaded("skimage.transform").resize(unit, size, order=interp_order, mode="constant")
+    return (resized * (most - least) + least).astype(np.float32)
 
 
 def oversample(images: Sequence[np.ndarray], crop_dims: Sequence[int]) -> np.ndarray:
