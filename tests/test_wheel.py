@@ -88,6 +88,16 @@ def test_the_builder_runs_elsewhere(installed: Path, tmp_path: Path) -> None:
     assert run([str(installed / "python"), "-c", BUILD], cwd=tmp_path).split()[::2] == ["4", "True"]
 
 
+def test_pycaffes_rooms_are_found_elsewhere(installed: Path, tmp_path: Path) -> None:
+    """`prototools.proto` holds caffe_pb2, although the data lie in a folder of that name."""
+    (tmp_path / "build.py").write_text(
+        "import prototools as caffe\nfrom prototools import layers as L\nfrom prototools.proto import caffe_pb2\n"
+        "import prototools.proto.caffe_pb2 as pb\nfrom prototools.coord_map import crop\n"
+        "assert caffe.proto.caffe_pb2 is caffe_pb2 is pb\nprint(L.Input(name='found').to_proto().layer[0].name)\n")
+    for command in (["build.py"], ["-m", "prototools.pycaffe", "build.py"]):
+        assert run([str(installed / "python"), *command], cwd=tmp_path) == "found\n"
+
+
 def test_verify_runs_elsewhere(installed: Path, tmp_path: Path) -> None:
     """Proof needs nothing that is not installed."""
     (tmp_path / "net.prototxt").write_text(NET)
