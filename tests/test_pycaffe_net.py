@@ -170,6 +170,9 @@ def test_what_it_is_not(tmp_path: Path) -> None:
     assert not hasattr(net, "no_such_thing")
     for text, sentence in (
         ('layer { name: "a" type: "ReLU" bottom: "b" top: "a" }', "net.prototxt:1:1: a: unknown bottom"),
+        ('layer { name: "a" type "ReLU" }', "net.prototxt:1:"),
+        ('net: "train.prototxt"\nbase_lr: 1', "net.prototxt:1:1: NetParameter has no field 'net'"),
+        ('layer { name: "a" type: "Interp" interp_param { zoom_factor: 2 } }', "has no field 'interp_param'.* rewrite"),
         ('layer { name: "a" type: "Data" top: "a" data_param { source: "x" batch_size: 1 } }', "a: its source 'x'"),
         ('layer { name: "a" type: "Python" top: "a" python_param { module: "x" layer: "X" } }', "a Python layer must"),
     ):

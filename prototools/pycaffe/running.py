@@ -13,9 +13,11 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 import numpy as np
 
 from prototools import files, reference, weights
-from prototools.errors import NetError
+from prototools.errors import NetError, ProtoTextError
 from prototools.net import Layer, NetState
 from prototools.net import Net as Tree
+from prototools.netspec.reading import message_of
+from prototools.prototext import parse
 from prototools.pycaffe.elsewhere import NotHere
 from prototools.pycaffe.wiring import built, outputs
 from prototools.reference.call import Call
@@ -72,13 +74,23 @@ class LayerView(NamedTuple):
     blobs: List[Blob]
 
 
+def _current(path: str) -> Tree:
+    """The net of a file, in the current form, once every field of it is known to Caffe."""
+    text = files.read(path)
+    try:
+        message_of(parse(text), "NetParameter")
+        return Tree(upgrade(text).text)
+    except ProtoTextError as error:
+        raise NetError(f"{path}:{error}") from None
+
+
 class Net:
     """A network from a prototxt, in one phase; with a caffemodel where one is given.
 
     `Net(file, phase)`, `Net(file, weights, phase)` and the keywords `phase`, `weights`, `level` and `stages`.
     `blobs` and `params` map names to `Blob`s, `inputs` and `outputs` are names, `layers` has every layer and
     the Splits that Caffe puts in, `layer_dict` has them by name, and `bottom_names` and `top_names` tell what each
-    reads and writes. A learned blob without weights holds what its filler writes.
+    reads and writes. A learned blob without weights holds what its filler writes, in recurrent layers zeros.
     Raises `NetError` for a net that Caffe would refuse, or whose shapes are not in the file.
     """
 
@@ -91,8 +103,7 @@ class Net:
         if given or phase not in (0, 1):
             shown = ", ".join(map(repr, (network_file, *arguments)))
             raise NetError(f"caffe.Net must be given a file, perhaps weights, and a phase, but is given {shown}")
-        text = upgrade(files.read(network_file)).text
-        self._net = Tree(text).filtered(NetState(PHASES[phase], level, tuple(stages or ())))
+        self._net = _current(network_file).filtered(NetState(PHASES[phase], level, tuple(stages or ())))
         found = self._inferred(network_file, {})
         self._steps = built(self._net, found)
         self.blobs = self._blobs(found)
