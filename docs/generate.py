@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple
 
 import prototools
-from prototools import comparison, dialects, engines, lowerings, netspec, patching, upgrading, upsample
+from prototools import batching, comparison, dialects, engines, lowerings, netspec, patching, upgrading, upsample
 from prototools import verify as verification
 from prototools.comparison.table import markdown, text
 
@@ -43,8 +43,9 @@ def table(headers: List[str], rows: List[Tuple[str, ...]]) -> List[str]:
 
 
 PUBLIC: List[Tuple[str, Any, List[str]]] = [
-    ("prototools", prototools, ["parse", "rewrite", "deploy", "render", "upgrade", "NetSpec", "to_proto"]),
+    ("prototools", prototools, ["parse", "rewrite", "batch", "deploy", "render", "upgrade", "NetSpec", "to_proto"]),
     ("prototools.netspec", netspec, ["Top", "Function", "blob", "assign_proto"]),
+    ("prototools.batching", batching, ["Outcome", "BatchError"]),
     ("prototools.patching", patching, ["patch_weights"]),
     ("prototools.upgrading", upgrading, ["upgrade_weights", "Upgraded", "Note"]),
     ("prototools.upsample", upsample, [

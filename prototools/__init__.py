@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, List
 
 if TYPE_CHECKING:
     from prototools import upsample
+    from prototools.batching import batch
     from prototools.deploying import deploy
     from prototools.netspec import TEST, TRAIN, Function, NetSpec, Top, layers, params, to_proto
     from prototools.prototext import parse
@@ -33,6 +34,7 @@ _HOMES = {
     "TEST": "prototools.netspec",
     "TRAIN": "prototools.netspec",
     "Top": "prototools.netspec",
+    "batch": "prototools.batching",
     "deploy": "prototools.deploying",
     "layers": "prototools.netspec",
     "params": "prototools.netspec",
@@ -56,8 +58,8 @@ _PYCAFFE = (
 _PYCAFFE_ROOMS = ("coord_map", "io", "net_spec", "proto", "proto.caffe_pb2")
 
 __all__ = [
-    "Function", "NetSpec", "TEST", "TRAIN", "Top", "coord_map", "deploy", "layers", "params", "parse", "proto",
-    "render", "rewrite", "to_proto", "upgrade", "upsample",
+    "Function", "NetSpec", "TEST", "TRAIN", "Top", "batch", "coord_map", "deploy", "layers", "params", "parse",
+    "proto", "render", "rewrite", "to_proto", "upgrade", "upsample",
 ]
 
 

@@ -58,6 +58,14 @@ def _shown(data: bytes) -> str:
     return "".join(char if char.isprintable() else " " for char in data.decode("utf-8", "replace"))
 
 
+def explain(error: PrototoolsError, path: str) -> str:
+    """An error as the user reads it: with its file, and with the line and a caret where it has a place."""
+    if isinstance(error, ProtoTextError):
+        return error.with_caret(path)
+    text = str(error)
+    return text if text.startswith(f"{path}:") else f"{path}: {text}"
+
+
 class NetError(PrototoolsError):
     """The text parses, but it is not a network that Caffe could load."""
 

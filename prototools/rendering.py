@@ -7,13 +7,14 @@ and `$NAME$`, are filled from the same values.
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import contextmanager
 from itertools import chain, count
 from pathlib import Path
-from typing import Any, Container, Dict, Iterator, List, NamedTuple, Sequence
+from typing import Any, Container, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, Template, TemplateNotFound, UndefinedError
+from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateNotFound, UndefinedError
 from jinja2.exceptions import SecurityError, TemplateSyntaxError
 from jinja2.sandbox import SandboxedEnvironment
 
@@ -56,11 +57,49 @@ def render(template: str, **values: Any) -> str:
     forbids, and a result that is no network or that Caffe would refuse; `FileError` for a file that
     cannot be read.
     """
+    return rendering(template, values).text
+
+
+class Rendering(NamedTuple):
+    """A template's text, and the templates it asked for by name: each with its file, None where there is none."""
+
+    text: str
+    parts: Dict[str, Optional[str]]
+
+
+def rendering(template: str, values: Dict[str, Any]) -> Rendering:
+    """What `render` gives, with the parts that it was made from."""
     path = _found(template)
-    pieces = _pieces(path, values)
+    environment = _Environment(path.parent)
+    pieces = _pieces(environment, path, values)
     text = _filled("".join(piece.text for piece in pieces), values)
     _check(str(path), text, pieces)
-    return text
+    return Rendering(text, environment.loader.asked)
+
+
+def find_part(template: str, name: str) -> Optional[str]:
+    """The file that a template means by the name of another; None where there is none."""
+    loader = _Environment(_found(template).parent).loader
+    return next((path for path in (os.path.join(folder, name) for folder in loader.searchpath)
+                 if os.path.isfile(path)), None)
+
+
+def parts_named(template: str) -> List[str]:
+    """The files that a template's text names in its imports and includes, and theirs in turn.
+
+    Names that are computed are not known. Raises `RenderError` where one of them is no template, `FileError`
+    where it cannot be read.
+    """
+    from jinja2.meta import find_referenced_templates
+
+    path = _found(template)
+    environment, known = _Environment(path.parent), [str(path)]
+    for here in known:
+        with _explained(Path(here), environment, {}):
+            names = find_referenced_templates(environment.parse(_source(Path(here)), here, here))
+            found = [find_part(template, name) for name in names if name]
+        known += [part for part in dict.fromkeys(found) if part and part not in known]
+    return known[1:]
 
 
 def shipped() -> Dict[str, str]:
@@ -93,9 +132,8 @@ class _Environment(SandboxedEnvironment):
     intercepted_binops = frozenset(["*", "**"])
 
     def __init__(self, folder: Path):
-        loader = ChoiceLoader([FileSystemLoader(str(folder)), FileSystemLoader(str(_own_folder()))])
-        super().__init__(loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-                         keep_trailing_newline=True)
+        super().__init__(loader=_Loader(folder, _own_folder()), undefined=StrictUndefined, trim_blocks=True,
+                         lstrip_blocks=True, keep_trailing_newline=True)
         self.turns = 0
         self.globals["range"] = self._range
         self.globals["upsampling"] = _upsampling
@@ -140,11 +178,29 @@ def _free(taken: Container[str], wanted: str) -> str:
     return next(name for name in chain([wanted], numbered) if name not in taken)
 
 
-def _pieces(path: Path, values: Dict[str, Any]) -> List[Piece]:
+class _Loader(FileSystemLoader):
+    """Finds templates in folders, and keeps what was asked for."""
+
+    def __init__(self, *folders: Path):
+        super().__init__([str(folder) for folder in folders])
+        self.asked: Dict[str, Optional[str]] = {}
+
+    def get_source(self, environment: SandboxedEnvironment, template: str) -> Tuple[str, str, Any]:
+        """A template's text and file; raises `TemplateNotFound`."""
+        self.asked[template] = None
+        found = super().get_source(environment, template)
+        self.asked[template] = found[1]
+        return found
+
+
+def _source(path: Path) -> str:
+    return files.read(str(path)).decode("utf-8", "surrogateescape")
+
+
+def _pieces(environment: _Environment, path: Path, values: Dict[str, Any]) -> List[Piece]:
     """The result part by part."""
-    environment = _Environment(path.parent)
     with _explained(path, environment, values):
-        source = files.read(str(path)).decode("utf-8", "surrogateescape")
+        source = _source(path)
         code = environment.compile(source, path.name, str(path))
         template = Template.from_code(environment, code, environment.globals)
         return list(_generated(environment, template, source, values))

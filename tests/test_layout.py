@@ -23,10 +23,9 @@ FLOORS = (
     ("blocks", "interpolation", "tracing", "cost", "net", "reference", "realcaffe", "shapes", "weights"),
     ("lowerings", "dialects", "engines", "regions"),
     (
-        "placement", "rewriter", "patching", "report", "check", "verify", "upgrading", "deploying",
-        "corpus",
+        "placement", "rewriter", "patching", "report", "check", "verify", "upgrading", "deploying", "corpus",
     ),
-    ("netspec", "pycaffe", "upsample", "rendering", "torch", "comparison"),
+    ("netspec", "pycaffe", "upsample", "rendering", "torch", "comparison", "batching"),
     ("cli",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -39,6 +38,7 @@ ALLOWED = {
     ("rewriter", "placement"), ("report", "rewriter"), ("corpus", "rewriter"), ("patching", "rewriter"),
     ("upsample", "netspec"), ("rendering", "netspec"), ("rendering", "upsample"),
     ("pycaffe", "netspec"), ("comparison", "upsample"),
+    ("batching", "rendering"),
 }
 
 

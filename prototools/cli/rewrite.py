@@ -8,7 +8,9 @@ import click
 
 from prototools import files
 from prototools.cli.delivery import Delivery, deliver, delivery_options, one_way_out, weights_both
-from prototools.cli.verdict import DONE, FOUND, each, many, say, shape_option, value_option
+from prototools.cli.rewriting import rewriting_options, usage
+from prototools.cli.values import texts_of
+from prototools.cli.verdict import DONE, FOUND, each, many, say, shape_option
 from prototools.rewriter import Result, rewrite
 
 
@@ -17,26 +19,13 @@ from prototools.rewriter import Result, rewrite
 @delivery_options
 @click.option("--weights", metavar="IN", help="The caffemodel of NET; every new layer is entered in it, filled.")
 @click.option("--weights-out", metavar="OUT", help="Write the patched caffemodel to this file.")
-@click.option("--shape", "shapes", multiple=True, metavar="BLOB=N,C,H,W",
-              help="Give or override the shape of a blob. Repeatable.")
 @click.option("-D", "values", multiple=True, metavar="NAME=VALUE",
               help="Put VALUE where NET has $NAME, ${NAME} or $NAME$. Repeatable.")
-@click.option("--dialect", "dialects", multiple=True, metavar="NAME",
-              help="Read ambiguous layers as this fork does. Repeatable.")
-@click.option("--lowering", metavar="NAME", help="Force one form of block.")
-@click.option("--prefer", type=click.Choice(["deconvolution", "speed", "memory"]), default="deconvolution",
-              show_default=True, help="What to choose blocks by; the fastest ones need --weights.")
-@click.option("--filler-safe", is_flag=True,
-              help="Avoid bilinear kernels that Caffe 1.0 and older fill wrongly.")
-@click.option("--accept", multiple=True, type=click.Choice(["border"]),
-              help="Take blocks that differ near the border.")
-@click.option("--partial", is_flag=True,
-              help="Write what could be done although some layer was refused.")
+@rewriting_options
 @click.option("--report", metavar="FILE.json", help="Write what was done to every layer.")
 @click.option("-q", "--quiet", is_flag=True, help="Say one line for each file, not one for each layer.")
 def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: bool, check: bool,
-            weights, weights_out, shapes, values, dialects, lowering, prefer, filler_safe, accept, partial, report,
-            quiet) -> None:
+            weights, weights_out, shapes, values, partial, report, quiet, **settings: Any) -> None:
     """Replace the custom resize layers of NET by stock Caffe layers that compute the same numbers.
 
     Without an output option the text goes to standard output; NET may be - for standard input.
@@ -44,13 +33,12 @@ def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: 
     """
     way = one_way_out(nets, output, in_place, diff, check)
     weights_both(nets, weights, weights_out, way)
-    given, values = shape_option(shapes), value_option(values)
+    given, values = shape_option(shapes), texts_of(values)
     reports: List[dict] = []
 
     def job(path: str) -> int:
         data = files.read(path)
-        result = _rewrite(data, shapes=given, values=values, dialect=dialects, lowering=lowering, prefer=prefer,
-                          filler_safe=filler_safe, accept=accept, weights=bool(weights))
+        result = _rewrite(data, shapes=given, values=values, weights=bool(weights), **settings)
         reports.append(_report(path, result))
         _comment(path, result, quiet, bool(weights))
         if weights and (partial or not result.refusals):
@@ -73,14 +61,8 @@ def _patch(result: Result, weights: str, weights_out: str) -> None:
 
 
 def _rewrite(data: bytes, **settings: Any) -> Result:
-    from prototools.errors import PrototoolsError
-
-    try:
+    with usage():
         return rewrite(data, **settings)
-    except PrototoolsError:
-        raise
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
 
 
 def _report(path: str, result: Result) -> dict:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import Callable, Dict, Iterable, NoReturn, Optional
+from typing import Callable, Iterable, NoReturn, Optional
 
 import click
 
-from prototools.errors import ProtoTextError, PrototoolsError, shortened
+from prototools.errors import PrototoolsError, explain, shortened
 
 DONE, FOUND, FAILED = 0, 1, 2
 
@@ -20,14 +20,6 @@ def say(message: str) -> None:
 def many(count: int, thing: str) -> str:
     """A number of things: `1 layer`, `2 layers`."""
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
-
-
-def explain(error: PrototoolsError, path: str) -> str:
-    """An error as the user reads it: with its file, and with the line and a caret where it has a place."""
-    if isinstance(error, ProtoTextError):
-        return error.with_caret(path)
-    text = str(error)
-    return text if text.startswith(f"{path}:") else f"{path}: {text}"
 
 
 def each(paths: Iterable[str], job: Callable[[str], int]) -> NoReturn:
@@ -48,17 +40,6 @@ def attempt(job: Callable[[str], int], path: str, name: Optional[str] = None) ->
     except RecursionError:
         say(f"{path}: nested too deeply")
         return FAILED
-
-
-def value_option(values: Iterable[str]) -> Dict[str, str]:
-    """`NAME=VALUE` as a dictionary of texts."""
-    named = {}
-    for one in values:
-        name, found, value = one.partition("=")
-        if not found or not name.isidentifier():
-            raise click.BadParameter(f"must be NAME=VALUE, but is {one!r}", param_hint="-D")
-        named[name] = value
-    return named
 
 
 def shape_option(values: Iterable[str]) -> dict:

@@ -9,7 +9,8 @@ from typing import Any, Dict, List, Optional
 import click
 
 from prototools import files
-from prototools.cli.verdict import DONE, FAILED, FOUND, attempt, many, say, shape_option, value_option
+from prototools.cli.values import texts_of
+from prototools.cli.verdict import DONE, FAILED, FOUND, attempt, many, say, shape_option
 from prototools.net import Net, NetState
 from prototools.prototext.placeholders import filled
 
@@ -36,7 +37,7 @@ def command(before: str, after: str, as_json: bool, shapes, values, **settings: 
 
     Exit 0 if all are equal, 1 if something differs, 2 if something could not be compared.
     """
-    given, values = shape_option(shapes), value_option(values)
+    given, values = shape_option(shapes), texts_of(values)
     texts: List[bytes] = []
 
     def load(path: str) -> int:
