@@ -5,22 +5,27 @@ VENV   ?= .venv
 BUILD  ?= build
 CORPUS ?= ../shared/corpus
 
-BIN      := $(VENV)/bin
-EXAMPLES := $(wildcard examples/*.prototxt)
-SOURCES  := $(shell find prototools -name '*.py')
+BIN     := $(VENV)/bin
+SOURCES := $(shell find prototools proto templates -type f ! -name '*.pyc')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help convert test caffe lint docs examples proto corpus-report clean
+.PHONY: help convert verify test caffe lint docs examples proto corpus-report clean
 
 help:  ## list the goals
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-convert: $(EXAMPLES:examples/%.prototxt=$(BUILD)/%.prototxt)  ## rewrite the networks under examples/ into build/
+convert:  ## rewrite the networks below SRC (examples/) into OUT (build/), with the options ARGS
+verify:  ## compare what convert made with what it was made from, and note it in OUT/NAME.verified
 
-$(BUILD)/%.prototxt: examples/%.prototxt $(VENV)/installed $(SOURCES)
-	@mkdir -p $(@D)
-	@$(BIN)/prototools rewrite --quiet $< -o $@
+# What users include in their own Makefile; it tells the other variables.
+ifneq ($(filter convert verify,$(MAKECMDGOALS)),)
+SRC                ?= examples
+OUT                ?= $(BUILD)
+PROTOTOOLS         ?= $(BIN)/prototools
+PROTOTOOLS_DEPENDS := $(VENV)/installed $(SOURCES)
+include prototools/makefiles/prototools.mk
+endif
 
 test: $(VENV)/tested-with caffe  ## install what the tests need, set up real Caffe, run the tests
 	$(BIN)/python -m pytest $(ARGS)

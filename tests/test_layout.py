@@ -25,7 +25,7 @@ FLOORS = (
     (
         "placement", "rewriter", "patching", "report", "check", "verify", "upgrading", "deploying", "corpus",
     ),
-    ("netspec", "pycaffe", "upsample", "rendering", "torch", "comparison", "batching"),
+    ("netspec", "pycaffe", "upsample", "rendering", "torch", "comparison", "batching", "makefiles"),
     ("cli",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -39,6 +39,7 @@ ALLOWED = {
     ("upsample", "netspec"), ("rendering", "netspec"), ("rendering", "upsample"),
     ("pycaffe", "netspec"), ("comparison", "upsample"),
     ("batching", "rendering"),
+    ("makefiles", "batching"),
 }
 
 

@@ -81,6 +81,7 @@ class _Walk:
             for path in self._matching(fixed, pattern):
                 yield self._task(path, fixed)
         else:
+            os.stat(source)
             self.named[source] = None
             yield self._task(source, os.path.dirname(source))
 
@@ -162,10 +163,14 @@ def target_name(path: str) -> str:
     return stem if stem.endswith(NETWORK) else stem + NETWORK
 
 
+def beside(path: str, suffix: str) -> str:
+    """The file of the same folder and stem as a network: `net.caffemodel` for `net.prototxt` and `net.prototxt.j2`."""
+    return os.path.splitext(target_name(path))[0] + suffix
+
+
 def weights_beside(path: str) -> str:
-    """The caffemodel that goes with a net: of the same folder and stem, whether it exists or not."""
-    net = target_name(path)
-    return (net[: -len(NETWORK)] if net.endswith(NETWORK) else os.path.splitext(net)[0]) + ".caffemodel"
+    """The caffemodel that goes with a network, whether it exists or not."""
+    return beside(path, ".caffemodel")
 
 
 # ---------------------------------------------------------------- what is no network of its own

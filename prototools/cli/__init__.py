@@ -22,6 +22,7 @@ COMMANDS: Dict[str, str] = {
     "render": "Make a network from a template, and check it.",
     "to-python": "Write Python code that builds a network with NetSpec.",
     "batch": "Rewrite many files in many processes, and skip what has not changed.",
+    "makefile": "Print rules for Make that convert a folder of networks.",
     "verify": "Run a network before and after, and compare the numbers.",
     "shapes": "Print every layer's output shape, parameters and multiply-adds.",
     "check": "Say what will go wrong when Caffe loads a net and its weights.",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Dict, Optional, Tuple
+from typing import Optional, Tuple
 
 import click
 
 from prototools import files
 from prototools.cli.delivery import print_bytes
-from prototools.cli.values import value_option, values_of
+from prototools.cli.values import value_files, value_option, values_of
 from prototools.cli.verdict import DONE, attempt
 
 
@@ -17,8 +17,10 @@ from prototools.cli.verdict import DONE, attempt
 @click.argument("template", required=False, metavar="TEMPLATE")
 @value_option
 @click.option("-o", "--output", metavar="OUT", help="Write the network to this file.")
+@click.option("--depfile", metavar="FILE", help="Write a rule for Make that names every file OUT was made from.")
 @click.option("--list", "listed", is_flag=True, help="List the networks that prototools brings, and their values.")
-def command(template: Optional[str], values: Tuple[str, ...], output: Optional[str], listed: bool) -> None:
+def command(template: Optional[str], values: Tuple[str, ...], output: Optional[str], depfile: Optional[str],
+            listed: bool) -> None:
     """Make a network from TEMPLATE: a Jinja2 file, a prototxt with $NAMEs, or a name that --list tells.
 
     The result is parsed and checked before it is given. Without -o it goes to standard output.
@@ -27,13 +29,21 @@ def command(template: Optional[str], values: Tuple[str, ...], output: Optional[s
         sys.exit(_list())
     if not template:
         raise click.UsageError("TEMPLATE must be given, or --list")
-    sys.exit(attempt(lambda path: _render(path, values_of(values), output), template))
+    if depfile and not output:
+        raise click.UsageError("--depfile needs -o OUT, the file that it speaks of")
+    sys.exit(attempt(lambda path: _render(path, values, output, depfile), template))
 
 
-def _render(template: str, values: Dict[str, Any], output: Optional[str]) -> int:
-    from prototools.rendering import render
+def _render(template: str, given: Tuple[str, ...], output: Optional[str], depfile: Optional[str]) -> int:
+    from prototools.rendering import rendering
 
-    text = render(template, **values).encode("utf-8", "surrogateescape")
+    made = rendering(template, values_of(given))
+    text = made.text.encode("utf-8", "surrogateescape")
+    if depfile:
+        from prototools.makefiles.names import depfile as rule
+
+        parts = [part for part in made.parts.values() if part]
+        files.write(depfile, rule(output, [template, *parts, *value_files(given)]).encode("utf-8", "surrogateescape"))
     if output:
         files.write(output, text)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 from typing import Dict, Iterator, List, NamedTuple, Union
 
 Value = Union[str, "Word", bool, int, float, Fraction, dict, list, tuple]
@@ -23,11 +24,17 @@ class Style(NamedTuple):
     @classmethod
     def of(cls, data: bytes) -> Style:
         """The habits that the most lines of a file agree on."""
-        sample = data[:200_000]
-        newline = b"\r\n" if sample.count(b"\r\n") * 2 > sample.count(b"\n") else b"\n"
-        if b"\n" not in sample and b"\r" in sample:
-            newline = b"\r"
-        return cls(newline, _indent(sample), _brace(sample))
+        return _style(data)
+
+
+@lru_cache(maxsize=1)
+def _style(data: bytes) -> Style:
+    """The last file's habits are kept, because every layer that is placed in it asks for them."""
+    sample = data[:200_000]
+    newline = b"\r\n" if sample.count(b"\r\n") * 2 > sample.count(b"\n") else b"\n"
+    if b"\n" not in sample and b"\r" in sample:
+        newline = b"\r"
+    return Style(newline, _indent(sample), _brace(sample))
 
 
 def _indent(sample: bytes) -> bytes:
