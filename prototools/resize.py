@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from struct import pack, unpack
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -108,9 +109,7 @@ class Axis:
 
     def map(self, rows: int) -> List[Row]:
         """Every output row for an input of `rows` rows, as source rows and exact weights."""
-        inner, out, first = self.inner(rows), self.out(rows), self.crop[0]
-        found = (self.sampling.row(i, inner, out) for i in range(out))
-        return [tuple((source + first, weight) for source, weight in row) for row in found]
+        return list(_map(self.sampling.row, self.inner(rows), self.out(rows), self.crop[0]))
 
     @property
     def fixed(self) -> bool:
@@ -120,6 +119,13 @@ class Axis:
     def __str__(self) -> str:
         cut = f" after a crop of {self.crop[0]} and {self.crop[1]}" if any(self.crop) else ""
         return f"{self.sampling.name} {self.size}{cut}"
+
+
+@lru_cache(maxsize=64)
+def _map(read: Callable[[int, int, int], Row], inner: int, out: int, first: int) -> Tuple[Row, ...]:
+    """An axis's map; the last ones are kept, because height and width, and the layers of a net, are often alike."""
+    found = (read(i, inner, out) for i in range(out))
+    return tuple(tuple((source + first, weight) for source, weight in row) for row in found)
 
 
 @dataclass(frozen=True)

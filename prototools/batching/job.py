@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from contextlib import contextmanager
 from time import perf_counter
-from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional, Tuple
 
 from prototools import files
 from prototools.batching.records import Record, fresh, record
@@ -63,7 +65,8 @@ def do(task: Task, settings: Settings, before: Optional[Record]) -> Done:
     """Rewrite one file, unless `before` says that its target still holds. Raises nothing."""
     start = perf_counter()
     try:
-        done = failed(task, task.problem) if task.problem else _do(task, settings, before)
+        with collecting_later():
+            done = failed(task, task.problem) if task.problem else _do(task, settings, before)
     except PrototoolsError as error:
         done = failed(task, explain(error, task.source))
     except RecursionError:
@@ -74,6 +77,18 @@ def do(task: Task, settings: Settings, before: Optional[Record]) -> Done:
         mistake = f"{type(error).__name__}: {error}"
         done = failed(task, f"{task.source}: prototools made a mistake, please report it: {mistake}")
     return done._replace(outcome=done.outcome._replace(seconds=perf_counter() - start))
+
+
+@contextmanager
+def collecting_later() -> Iterator[None]:
+    """No search for garbage in circles while a net is in work: it has few, and many objects to search."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def failed(task: Task, error: str) -> Done:

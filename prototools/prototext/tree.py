@@ -152,8 +152,10 @@ class Message:
         return self.all(name)  # type: ignore[return-value]
 
     def _scalar(self, name: str) -> Optional[Scalar]:
-        found = self.one(name)
-        return None if found is None else self.scalars(name)[0]
+        node = self.one(name)
+        if isinstance(node, Message):
+            raise error_at(self.data, node.start, f"{name} must be a value, but found a message")
+        return node
 
     def integer(self, name: str, default: int = 0) -> int:
         """A whole number, decimal, octal or hexadecimal; `default` where it is not written."""

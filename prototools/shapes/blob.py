@@ -109,10 +109,13 @@ def check_blob(shape: Shape) -> None:
         return
     require(len(shape) <= MAX_AXES, f"a blob must have at most {MAX_AXES} axes, but has {len(shape)}")
     total: Dim = 1
+    # The sentences are put together only where they are needed: this runs for every blob of a net.
     for dim in shape:
-        require(dim is None or dim >= 0, f"a dim must not be negative, but the shape is {words(shape)}")
+        if dim is not None and dim < 0:
+            raise ShapeError(f"a dim must not be negative, but the shape is {words(shape)}")
         total = times(total, dim)
-        require(total is None or total <= INT_MAX, f"a blob's size must fit 32 bits: {words(shape)}")
+        if total is not None and total > INT_MAX:
+            raise ShapeError(f"a blob's size must fit 32 bits: {words(shape)}")
 
 
 def words(shape: Shape) -> str:
