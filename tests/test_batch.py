@@ -1,22 +1,17 @@
-"""Many files at once: what is taken, where it goes, what is skipped, and that nothing stops the rest."""
+"""Many files at once: what is taken, where it goes, what becomes of each, and what is skipped."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Dict, List
+from typing import List
 
 import pytest
+from batches import BAD, DATA, STOCK, UP, below, caffemodel, make, make_nets, statuses
 
 import prototools
 from prototools.batching import BatchError
 from prototools.batching.sources import find
-
-DATA = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 9 dim: 9 } } }\n'
-UP = 'layer { name: "up" type: "Interp" bottom: "data" top: "up" interp_param { zoom_factor: 3 } }\n'
-BAD = 'layer { name: "bad" type: "Upsample" bottom: "data" top: "bad" }\n'
-STOCK = 'layer { name: "relu" type: "ReLU" bottom: "data" top: "relu" }\n'
-BROKEN = "layer {"
 
 
 @pytest.fixture
@@ -24,22 +19,6 @@ def here(tmp_path: Path, monkeypatch) -> Path:
     """An empty folder to work in."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def make(files: Dict[str, str]) -> None:
-    for name, text in files.items():
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-        Path(name).write_text(text, "utf-8")
-
-
-def below(folder: str) -> List[str]:
-    """The files that a batch wrote."""
-    found = (path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if path.is_file())
-    return sorted(path for path in found if not path.startswith(".prototools/"))
-
-
-def statuses(*arguments, **options) -> Dict[str, str]:
-    return {outcome.source: outcome.status for outcome in prototools.batch(*arguments, **options)}
 
 
 # ---------------------------------------------------------------- what is taken, and where it goes
@@ -105,12 +84,9 @@ def test_collisions(here: Path, sources: List[str], out: str, sentence: str) -> 
 
 # ---------------------------------------------------------------- what becomes of each file
 
-NETS = {"net": DATA + UP, "stock": DATA + STOCK, "refused": DATA + UP + BAD, "broken": BROKEN}
-
-
 def test_outcomes(here: Path) -> None:
     """Each file has its status, and only what is whole is written."""
-    make({f"nets/{name}.prototxt": text for name, text in NETS.items()})
+    make_nets()
     make({"nets/made.j2": DATA + "{% for i in range(n) %}{% endfor %}" + UP, "nets/plain.prototxt.j2": DATA + STOCK})
     seen = []
     outcomes = prototools.batch("nets", Path("out"), values={"n": 3}, on_done=seen.append)
@@ -123,3 +99,130 @@ def test_outcomes(here: Path) -> None:
     assert below("out") == ["made.prototxt", "net.prototxt", "plain.prototxt", "stock.prototxt"]
     assert Path("out/stock.prototxt").read_text() == DATA + STOCK
     assert Path("out/net.prototxt").read_text() == prototools.rewrite(DATA + UP).text
+
+
+def test_partial(here: Path) -> None:
+    """What could be done is written if asked for, and the verdict stays; a refusal leaves an old target."""
+    make({"net.prototxt": DATA + UP + BAD})
+    outcome, = prototools.batch("net.prototxt", "out", partial=True)
+    assert (outcome.status, outcome.code) == ("partial", 1) and "up/deconv" in Path("out/net.prototxt").read_text()
+    outcome, = prototools.batch("net.prototxt", "out")
+    assert outcome.status == "refused" and "left as it is" in outcome.note and below("out") == ["net.prototxt"]
+
+
+def test_options_are_those_of_rewrite(here: Path) -> None:
+    """Shapes, dialects and the rest reach each file; unknown names are said before anything is done."""
+    data = 'layer { name: "d" type: "Data" top: "data" top: "l" }\n'
+    scaled = BAD.replace(' top: "bad"', ' top: "bad" upsample_param { scale: 2 }')
+    make({"n.prototxt": data + UP, "y.prototxt": data + scaled})
+    options = {"shapes": {"data": [1, 3, 5, 5]}, "dialect": ["yolo"], "filler_safe": True}
+    assert set(statuses([Path("n.prototxt"), "y.prototxt"], "out", **options).values()) == {"rewritten"}
+    for name in ("n", "y"):
+        assert Path(f"out/{name}.prototxt").read_bytes() == \
+            prototools.rewrite(Path(f"{name}.prototxt").read_bytes(), **options).text
+    with pytest.raises(ValueError, match="did you mean yolo"):
+        prototools.batch(["n.prototxt"], "other", dialect=["yollo"])
+    assert not os.path.exists("other")
+
+
+def test_weights(here: Path) -> None:
+    """A caffemodel of the same stem is patched beside the target; a broken one fails its file, and writes nothing."""
+    make({"nets/a.prototxt": DATA + UP, "nets/b.prototxt": DATA + UP, "nets/c.prototxt": DATA + UP})
+    Path("nets/a.caffemodel").write_bytes(caffemodel())
+    Path("nets/b.caffemodel").write_bytes(b"\x89HDF\r\n\x1a\n")
+    assert [one.status for one in prototools.batch("nets", "out")] == ["rewritten", "failed", "rewritten"]
+    assert below("out") == ["a.caffemodel", "a.prototxt", "c.prototxt"]
+    assert b"up/deconv" in Path("out/a.caffemodel").read_bytes()
+
+
+def test_links(here: Path) -> None:
+    """Links are followed, but not in circles; a link to nowhere is told, a pipe is not waited for."""
+    make({"nets/sub/a.prototxt": DATA, "other/b.prototxt": DATA})
+    os.symlink("..", "nets/sub/up")
+    os.symlink("../../other", "nets/sub/aside")
+    os.symlink("nowhere", "nets/lost.prototxt")
+    os.mkfifo("nets/pipe.prototxt")
+    assert statuses("nets", "out") == {"nets/lost.prototxt": "failed", "nets/sub/a.prototxt": "copied",
+                                       "nets/sub/aside/b.prototxt": "copied"}
+    assert statuses("nets/**/*.prototxt", "out2").keys() == statuses("nets", "out3").keys()
+
+
+def test_out_inside_a_source(here: Path) -> None:
+    """It is not read again."""
+    make({"nets/a.prototxt": DATA + UP, "nets/sub/b.prototxt": DATA})
+    for _ in range(2):
+        prototools.batch("nets", "nets/sub/out")
+        prototools.batch("nets/**", "nets/sub/out")
+        prototools.batch("nets/*/*", "nets/sub/out")
+    assert below("nets") == ["a.prototxt", "sub/b.prototxt", "sub/out/a.prototxt", "sub/out/b.prototxt",
+                             "sub/out/sub/b.prototxt"] or below("nets/sub/out") == ["a.prototxt", "sub/b.prototxt"]
+
+
+def test_parts_are_no_networks(here: Path) -> None:
+    """A plain .j2 that another imports, or that a part of it imports, is none; one by one it is."""
+    make({"nets/net.j2": '{% include "parts/head.j2" %}' + UP, "nets/parts/head.j2": '{% include "parts/data.j2" %}',
+          "nets/parts/data.j2": DATA, "nets/base.prototxt.j2": DATA, "nets/next.j2": '{% include "base.prototxt.j2" %}',
+          "nets/broken.j2": "{% include"})
+    assert statuses("nets", "out") == {"nets/net.j2": "rewritten", "nets/base.prototxt.j2": "rendered",
+                                       "nets/next.j2": "rendered", "nets/broken.j2": "failed"}
+    assert statuses(["nets/parts/data.j2"], "out2") == {"nets/parts/data.j2": "rendered"}
+
+
+# ---------------------------------------------------------------- what is skipped
+
+#: What is done between two batches, and what the second says of net.j2, stock.prototxt and w.prototxt.
+CHANGES = [
+    pytest.param(lambda: None, {}, "unchanged unchanged unchanged", id="nothing"),
+    pytest.param(lambda: os.utime("nets/stock.prototxt"), {}, "unchanged unchanged unchanged", id="a time"),
+    pytest.param(lambda: make({"nets/stock.prototxt": STOCK}), {}, "unchanged copied unchanged", id="a source"),
+    pytest.param(lambda: make({"nets/parts/lib.j2": DATA + "\n"}), {}, "rewritten unchanged unchanged", id="a part"),
+    pytest.param(lambda: make({"out/stock.prototxt": STOCK}), {}, "unchanged copied unchanged", id="a target"),
+    pytest.param(lambda: os.unlink("out/net.prototxt"), {}, "rewritten unchanged unchanged", id="no target"),
+    pytest.param(lambda: os.unlink("out/w.caffemodel"), {}, "unchanged unchanged rewritten", id="no patched weights"),
+    pytest.param(lambda: Path("nets/w.caffemodel").write_bytes(caffemodel() * 2), {}, "unchanged unchanged rewritten",
+                 id="weights"),
+    pytest.param(lambda: os.unlink("nets/w.caffemodel"), {}, "unchanged unchanged rewritten", id="no weights"),
+    pytest.param(lambda: None, {"filler_safe": True}, "rewritten copied rewritten", id="an option"),
+    pytest.param(lambda: None, {"values": {"n": 4}}, "rewritten copied rewritten", id="a value"),
+    pytest.param(lambda: None, {"force": True}, "rewritten copied rewritten", id="force"),
+    pytest.param(lambda: make({"out/.prototools/batch.json": "{"}), {}, "rewritten copied rewritten", id="no memory"),
+    pytest.param(lambda: make({"out/.prototools/batch.json": '{"targets": {"net.prototxt": [1], "w": 2}}'}), {},
+                 "rewritten copied rewritten", id="another's memory"),
+]
+
+
+@pytest.mark.parametrize("change, options, wanted", CHANGES)
+def test_skipped(here: Path, change, options, wanted: str) -> None:
+    """A file is skipped where all that its result depends on is the same, and the result is there."""
+    make({"nets/net.j2": '{% include "parts/lib.j2" %}' + UP, "nets/parts/lib.j2": DATA,
+          "nets/stock.prototxt": DATA + STOCK, "nets/w.prototxt": DATA + UP})
+    Path("nets/w.caffemodel").write_bytes(caffemodel())
+    first = prototools.batch("nets", "out")
+    assert [one.status for one in first] == ["rewritten", "copied", "rewritten"]
+    change()
+    assert [one.status for one in prototools.batch("nets", "out", **options)] == wanted.split()
+    assert {one.status for one in prototools.batch("nets", "out", **{**options, "force": False})} == {"unchanged"}
+
+
+def test_what_was_refused_is_told_again(here: Path) -> None:
+    """The verdict of a batch does not depend on an earlier one."""
+    make_nets()
+    prototools.batch("nets", "out")
+    assert statuses("nets", "out") == {"nets/broken.prototxt": "failed", "nets/net.prototxt": "unchanged",
+                                       "nets/refused.prototxt": "refused", "nets/stock.prototxt": "unchanged"}
+
+
+def test_another_version_does_all_again(here: Path, monkeypatch) -> None:
+    """A newer prototools may find better blocks."""
+    make({"net.prototxt": DATA + UP})
+    prototools.batch("net.prototxt", "out")
+    monkeypatch.setattr("prototools.batching.records.__version__", "99")
+    assert statuses("net.prototxt", "out") == {"net.prototxt": "rewritten"}
+
+
+def test_another_place_is_the_same_batch(here: Path, monkeypatch) -> None:
+    """Records speak of contents, so that sources may be moved, or called by another path."""
+    make({"nets/net.prototxt": DATA + UP})
+    prototools.batch("nets", "out")
+    monkeypatch.chdir("nets")
+    assert statuses(".", "../out") == {"./net.prototxt": "unchanged"}

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Dict, List
 
 import pytest
+from batches import BAD, BROKEN, DATA, STOCK, UP, caffemodel
 from click.testing import CliRunner
-from test_batch import BAD, BROKEN, DATA, STOCK, UP
 
+from prototools import rewrite
 from prototools.cli import main
 from prototools.makefiles import names
 
@@ -84,7 +85,7 @@ ODD = "子 dir/网 络 100%'s #1 $x:y;(1)=&.prototxt"
 def test_only_what_changed(project: Project) -> None:
     """Everything once, then nothing, then one by one what is newer or another."""
     assert project.made("convert", "-j2") == ["a b.prototxt", "stock.prototxt", ODD]
-    assert (project.folder / "出 put" / ODD).read_text() == prototools_rewrite(DATA + UP)
+    assert (project.folder / "出 put" / ODD).read_text() == rewrite(DATA + UP).text
     project.make("-q", "convert")
     assert "Nothing to be done" in project.make("convert")
     os.utime(project.folder / "my nets" / ODD)
@@ -100,12 +101,6 @@ def test_only_what_changed(project: Project) -> None:
     project.install("99.0")
     assert len(project.made("convert")) == 4
     assert project.made("convert") == []
-
-
-def prototools_rewrite(text: str) -> str:
-    from prototools import rewrite
-
-    return rewrite(text).text
 
 
 def test_templates(project: Project) -> None:
@@ -131,11 +126,8 @@ def test_templates(project: Project) -> None:
 
 def test_weights(project: Project) -> None:
     """A caffemodel beside its net is patched with it."""
-    import numpy as np
-    from caffemodels import model
-
     weights = project.folder / "my nets" / "a b.caffemodel"
-    weights.write_bytes(model(("conv", "Convolution", [np.ones((1, 1, 1, 1), np.float32)]), ("up", "Interp", [])))
+    weights.write_bytes(caffemodel())
     assert project.made("convert", "-j2") == ["a b.caffemodel", "a b.prototxt", "stock.prototxt", ODD]
     patched = project.folder / "出 put" / "a b.caffemodel"
     assert b"up/deconv" in patched.read_bytes()
@@ -158,7 +150,7 @@ def test_a_broken_file_stops_nothing(project: Project) -> None:
     said = project.make("convert", "-k", "-j2", code=2)
     assert "broken.prototxt:1:1: layer must be closed" in said and "'nothing' is undefined" in said
     assert sorted(project.times()) == ["a b.prototxt", "stock.prototxt", ODD]
-    assert (project.folder / "出 put/a b.prototxt").read_text() == prototools_rewrite(DATA + UP + "\n")
+    assert (project.folder / "出 put/a b.prototxt").read_text() == rewrite(DATA + UP + "\n").text
     project.write({"my nets/broken.prototxt": DATA + UP})
     (project.folder / "my nets/wrong.j2").unlink()
     assert project.made("convert", "ARGS=--partial") == sorted(

@@ -8,8 +8,10 @@ from __future__ import annotations
 import signal
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from itertools import islice
+from multiprocessing import get_context, get_start_method
+from multiprocessing.context import BaseContext
 from queue import SimpleQueue
-from threading import Event
+from threading import Event, active_count
 from typing import Dict, Iterable, Iterator, Optional, Tuple
 
 from prototools.batching.job import Done, Settings, do, failed
@@ -64,7 +66,13 @@ def pooled(jobs: Iterable[Job], stop: Event, count: int) -> Outcomes:
 
 
 def _pool(count: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(count, initializer=_leave_interrupts_to_the_parent)
+    return ProcessPoolExecutor(count, mp_context=_context(), initializer=_leave_interrupts_to_the_parent)
+
+
+def _context() -> BaseContext:
+    """Python's own way to start a process, but no fork where other threads may hold locks."""
+    method = get_start_method()
+    return get_context("forkserver" if method == "fork" and active_count() > 1 else method)
 
 
 def _leave_interrupts_to_the_parent() -> None:
