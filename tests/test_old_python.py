@@ -108,3 +108,17 @@ layer { name: "up" type: "Interp" bottom: "conv" top: "up" interp_param { zoom_f
     with pytest.raises(ValueError, match="blobs"):
         # A layer that keeps the old name is what the rewriter must not make.
         run_net(after.replace(b'"up/deconv"', b'"up"'), installation=caffe, weights=path)
+
+
+BATCH = """
+import prototools
+for jobs in (2, 1):
+    print(*[outcome.status for outcome in prototools.batch({nets!r}, {out!r}, jobs=jobs)])
+"""
+
+
+def test_a_batch(caffe, tmp_path: Path) -> None:
+    """In two processes, and then nothing is left to do."""
+    code = BATCH.format(nets=str(PROJECT / "examples"), out=str(tmp_path / "out"))
+    first, second = caffe.python(code, pythonpath=[PROJECT]).splitlines()
+    assert set(first.split()) == {"rewritten"} and set(second.split()) == {"unchanged"}
