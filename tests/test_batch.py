@@ -168,6 +168,30 @@ def test_parts_are_no_networks(here: Path) -> None:
     assert statuses(["nets/parts/data.j2"], "out2") == {"nets/parts/data.j2": "rendered"}
 
 
+def test_two_of_one_stem(here: Path) -> None:
+    """They have one caffemodel, if there is one, and then one target for it."""
+    make({"nets/a.prototxt": DATA, "nets/a.txt": DATA, "nets/b.j2": "{% include 'c.j2' %}",
+          "nets/c.j2": "{% include 'b.j2' %}"})
+    assert set(statuses("nets/a.*", "out").values()) == {"copied"}
+    Path("nets/a.caffemodel").write_bytes(caffemodel())
+    with pytest.raises(BatchError, match="would both go to out/a.caffemodel"):
+        prototools.batch("nets/a.*", "out")
+    assert set(statuses("nets/*.j2", "out").values()) == {"failed"}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
+def test_what_may_not_be_read_or_written(here: Path) -> None:
+    """A locked folder is told, and the rest goes on; a locked target folder fails every file."""
+    make({"nets/locked/a.prototxt": DATA, "nets/b.prototxt": DATA, "out/x": ""})
+    os.chmod("nets/locked", 0)
+    assert statuses("nets", "out2") == {"nets/b.prototxt": "copied", "nets/locked": "failed"}
+    os.chmod("out", 0o555)
+    outcome, = prototools.batch("nets/b.prototxt", "out")
+    assert outcome.status == "failed" and "cannot be written: Permission denied" in outcome.error
+    os.chmod("nets/locked", 0o755)
+    os.chmod("out", 0o755)
+
+
 # ---------------------------------------------------------------- what is skipped
 
 #: What is done between two batches, and what the second says of net.j2, stock.prototxt and w.prototxt.

@@ -70,8 +70,12 @@ def test_dask(here: Path) -> None:
         warnings.simplefilter("ignore")  # Dask's own.
         with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, \
                 distributed.Client(cluster) as client:
-            found = statuses(os.path.abspath("nets"), os.path.abspath("out"), executor=client.get_executor())
-    assert sorted(found.values()) == ["failed"] + ["rewritten"] * 6 and len(below("out")) == 6
+            executor = client.get_executor()
+            found = statuses(os.path.abspath("nets"), os.path.abspath("out"), executor=executor)
+            make({"nets/broken.prototxt": DATA})
+            again = statuses(os.path.abspath("nets"), os.path.abspath("out"), executor=executor)
+    assert sorted(found.values()) == ["failed"] + ["rewritten"] * 6 and len(below("out")) == 7
+    assert sorted(again.values()) == ["copied"] + ["unchanged"] * 6
 
 
 @pytest.mark.parametrize("options", [{}, {"jobs": 2}], ids=["here", "pool"])

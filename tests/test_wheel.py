@@ -70,7 +70,7 @@ def test_schema_and_templates_travel(installed: Path) -> None:
     wheel, = (installed.parents[1] / "dist").glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {"prototools/proto/caffe.proto", "prototools/proto/caffe.desc", "prototools/templates/upsample.j2",
-            "prototools/realcaffe/packages.tsv"} <= names
+            "prototools/realcaffe/packages.tsv", "prototools/makefiles/prototools.mk"} <= names
     assert not [name for name in names if name.startswith(("tests", "examples"))]
 
 

@@ -61,8 +61,12 @@ class Done(NamedTuple):
     record: Optional[Record] = None
 
 
-def do(task: Task, settings: Settings, before: Optional[Record]) -> Done:
-    """Rewrite one file, unless `before` says that its target still holds. Raises nothing."""
+def do(task: Task, settings: Settings, before: Optional[Record], batch: str = "") -> Done:
+    """Rewrite one file, unless `before` says that its target still holds. Raises nothing.
+
+    `batch` is another for every batch, because a cluster may answer an equal call from memory (Dask does),
+    and the file may have changed.
+    """
     start = perf_counter()
     try:
         with collecting_later():

@@ -18,7 +18,7 @@ from prototools.batching.job import Done, Settings, do, failed
 from prototools.batching.records import Record
 from prototools.batching.sources import Task
 
-Job = Tuple[Task, Settings, Optional[Record]]
+Job = Tuple[Task, Settings, Optional[Record], str]
 Outcomes = Iterator[Tuple[Task, Done]]
 
 #: Said of a file that was in work when a process died, and of one that a process died of.

@@ -76,7 +76,8 @@ def run(
     """Do tasks that have been found; the rest as for `batch`."""
     rewrite(b"", **settings.rewriting)
     records, stop, found = Records(out), Event(), {}
-    waiting = [(task, settings, None if force else records.get(task)) for task in tasks]
+    name = os.urandom(8).hex()
+    waiting = [(task, settings, None if force else records.get(task), name) for task in tasks]
     try:
         with closing(_outcomes(waiting, stop, jobs, executor)) as outcomes:
             for task, done in outcomes:

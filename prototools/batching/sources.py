@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from errno import ENOENT
 from fnmatch import fnmatchcase
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
@@ -48,9 +49,10 @@ def find(sources: Iterable[str], out: str) -> List[Task]:
     if os.path.exists(out) and not os.path.isdir(out):
         raise BatchError(f"{out}: the results must go to a folder, but this is a file")
     walk = _Walk(out)
-    tasks = [task for source in sources for task in walk.tasks(source)]
-    tasks = list(dict.fromkeys(tasks))
-    tasks = [task for task in tasks if task.source not in _parts(tasks, walk.named)]
+    tasks = list(dict.fromkeys(task for source in sources for task in walk.tasks(source)))
+    parts = _parts(tasks, walk.named)
+    # Where each is a part of another, what is wrong with them is told when they are rendered.
+    tasks = [task for task in tasks if task.source not in parts] or tasks
     _refuse_collisions(tasks)
     return tasks
 
@@ -62,15 +64,13 @@ class _Walk:
         self.out = out
         self.avoided = _identity(out)
         self.named: Dict[str, None] = {}
+        self.problems: List[Task] = []
 
-    def tasks(self, source: str) -> Iterator[Task]:
-        """The files of one source."""
-        try:
-            found = list(self._tasks(source))
-        except OSError as error:
-            where = error.filename or source
-            found = [Task(source, self.out, f"{where}: cannot be read: {error.strerror}")]
-        yield from found or [Task(source, self.out, f"{source}: holds no {NETWORK} and no {TEMPLATE} file")]
+    def tasks(self, source: str) -> List[Task]:
+        """The files of one source, and after them what could not be read of it."""
+        self.problems = []
+        found = list(self._tasks(source)) + self.problems
+        return found or [Task(source, self.out, f"{source}: holds no {NETWORK} and no {TEMPLATE} file")]
 
     def _tasks(self, source: str) -> Iterator[Task]:
         if os.path.isdir(source):
@@ -80,10 +80,11 @@ class _Walk:
             fixed, pattern = _split(source)
             for path in self._matching(fixed, pattern):
                 yield self._task(path, fixed)
-        else:
-            os.stat(source)
+        elif os.path.lexists(source):
             self.named[source] = None
             yield self._task(source, os.path.dirname(source))
+        else:
+            yield Task(source, self.out, f"{source}: cannot be read: {os.strerror(ENOENT)}")
 
     def _task(self, path: str, fixed: str) -> Task:
         return Task(path, os.path.join(self.out, target_name(os.path.relpath(path, fixed or os.curdir))))
@@ -91,7 +92,7 @@ class _Walk:
     def _below(self, folder: str) -> Iterator[str]:
         """All networks below a folder."""
         for here in self._folders(folder):
-            yield from (path for path, is_folder in _entries(here) if not is_folder and _is_network(path))
+            yield from (path for path, is_folder in self._entries(here) if not is_folder and _is_network(path))
 
     def _folders(self, folder: str, above: Tuple[Tuple[int, int], ...] = ()) -> Iterator[str]:
         """A folder and all below it; none inside itself, and not the target folder."""
@@ -99,7 +100,7 @@ class _Walk:
         if identity is None or identity in above or above and identity == self.avoided:
             return
         yield folder
-        for path, is_folder in _entries(folder):
+        for path, is_folder in self._entries(folder):
             if is_folder:
                 yield from self._folders(path, (*above, identity))
 
@@ -110,7 +111,7 @@ class _Walk:
             for here in self._folders(folder):
                 yield from self._matching(here, rest) if rest else self._below(here)
             return
-        for path, is_folder in _entries(folder, hidden=first.startswith(".")):
+        for path, is_folder in self._entries(folder, hidden=first.startswith(".")):
             if not fnmatchcase(os.path.basename(path), first):
                 continue
             if is_folder:
@@ -119,23 +120,26 @@ class _Walk:
             elif not rest and (_is_network(path) or "." in first and not path.endswith(".caffemodel")):
                 yield path
 
+    def _entries(self, folder: str, hidden: bool = False) -> List[Tuple[str, bool]]:
+        """What stands in a folder, by name: paths, and whether each is a folder."""
+        try:
+            with os.scandir(folder or os.curdir) as found:
+                entries = sorted((one for one in found if hidden or not one.name.startswith(".")), key=lambda e: e.name)
+        except OSError as error:
+            self.problems.append(Task(folder, self.out, f"{folder}: cannot be read: {error.strerror}"))
+            return []
+        # A link to nowhere stays, so that it is told; a pipe or a device would be waited for.
+        return [
+            (os.path.join(folder, one.name), one.is_dir()) for one in entries
+            if one.is_dir() or one.is_file() or one.is_symlink() and not os.path.exists(one.path)
+        ]
+
 
 def _split(pattern: str) -> Tuple[str, List[str]]:
     """The fixed folder at a pattern's head, and the parts behind it."""
     parts = pattern.split("/")
     first = next(i for i, part in enumerate(parts) if MAGIC.search(part))
     return "/".join(parts[:first]) or ("/" if first else ""), [part for part in parts[first:] if part]
-
-
-def _entries(folder: str, hidden: bool = False) -> List[Tuple[str, bool]]:
-    """What stands in a folder, by name: paths, and whether each is a folder."""
-    with os.scandir(folder or os.curdir) as found:
-        entries = sorted((entry for entry in found if hidden or not entry.name.startswith(".")), key=lambda e: e.name)
-    # A link to nowhere stays, so that it is told; a pipe or a device would be waited for.
-    return [
-        (os.path.join(folder, entry.name), entry.is_dir()) for entry in entries
-        if entry.is_dir() or entry.is_file() or entry.is_symlink() and not os.path.exists(entry.path)
-    ]
 
 
 def _identity(path: str) -> Optional[Tuple[int, int]]:
@@ -206,11 +210,12 @@ def _refuse_collisions(tasks: List[Task]) -> None:
     """One file for each target, and no target that is a source."""
     sound = [task for task in tasks if not task.problem]
     sources = {os.path.realpath(task.source): task.source for task in sound}
-    sources.update((os.path.realpath(weights_beside(task.source)), weights_beside(task.source)) for task in sound)
+    weighed = {task: weights_beside(task.source) for task in sound if os.path.isfile(weights_beside(task.source))}
+    sources.update((os.path.realpath(weights), weights) for weights in weighed.values())
     makers: Dict[str, str] = {}
     found = []
     for task in sound:
-        for target in (task.target, weights_beside(task.target)):
+        for target in (task.target, *([weights_beside(task.target)] if task in weighed else [])):
             real = os.path.realpath(target)
             other = makers.setdefault(real, task.source)
             if other != task.source:

@@ -43,7 +43,7 @@ def command(sources: Tuple[str, ...], out: str, jobs: Optional[int], shapes, par
     keeps what is done.
     """
     settings = Settings({**rewriting, "shapes": shape_option(shapes)}, values_of(values), partial)
-    start, outcomes, stopped = perf_counter(), [], ""
+    start, tasks, outcomes, stopped = perf_counter(), [], [], ""
 
     def on_done(outcome: Outcome) -> None:
         outcomes.append(outcome)
@@ -61,7 +61,7 @@ def command(sources: Tuple[str, ...], out: str, jobs: Optional[int], shapes, par
         click.echo(_summary(outcomes, perf_counter() - start))
     if stopped:
         say(stopped)
-    code = FAILED if stopped else max(outcome.code for outcome in outcomes)
+    code = FAILED if stopped else max((outcome.code for outcome in outcomes), default=DONE)
     sys.exit(max(code, attempt(lambda path: _write_report(path, outcomes), report)) if report else code)
 
 
@@ -125,7 +125,7 @@ def _summary(outcomes: List[Outcome], seconds: float) -> str:
 
 
 def _write_report(path: str, outcomes: List[Outcome]) -> int:
-    """A line of JSON for each file, in the order of the sources."""
+    """A line of JSON for each file."""
     import json
 
     from prototools.batching.report import describe_outcome
