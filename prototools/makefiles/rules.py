@@ -44,16 +44,19 @@ def rules(tasks: Iterable[Task], out: str) -> str:
 
 
 def _impossible(task: Task) -> str:
-    names = [name for name in (task.source, task.target) if not possible(name)]
-    return names and f"{names[0]!r}: Make cannot have a file with *, ?, [ or a newline in its name; " \
-        "rename it, or use prototools batch" or ""
+    """Why Make can have no rule for a file; nothing where it can."""
+    for name in (task.source, task.target):
+        if not possible(name):
+            return f"{name!r}: Make cannot have a file with *, ?, [ or a newline in its name; rename it, " \
+                "or use prototools batch"
+    return ""
 
 
 def _failing(number: int, problem: str) -> List[str]:
     """A goal that only tells what is wrong, so that Make's -k goes on with the others."""
     goal = f"prototools-problem-{number}"
     sentence = shlex.quote(" ".join(problem.split())).replace("$", "$$")
-    return [f".PHONY: {goal}\nconvert: {goal}\n{goal}:\n\t@echo {sentence} >&2; exit 2\n"]
+    return [f".PHONY: {goal}\nconvert verify: {goal}\n{goal}:\n\t@echo {sentence} >&2; exit 2\n"]
 
 
 def _rules(task: Task, out: str) -> Iterator[str]:
