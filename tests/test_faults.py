@@ -511,3 +511,78 @@ def test_wrong_flags(name: str) -> None:
     for words in ([name, "--no-such-flag"], [name, "/no/such/file", "/no/such/file"]):
         done = CliRunner().invoke(main, words)
         assert done.exit_code == 2 and isinstance(done.exception, SystemExit) and len(done.output.split()) > 3, words
+
+
+# ---------------------------------------------------------------- caffemodels that lie
+
+VARINT = b"\xff" * 9 + b"\x01"
+ENTRY = weights.encode(weights.NewLayer("fc", "InnerProduct", [((2, 3), bytes(24))]))
+
+#: Bytes that are no whole caffemodel, or one that says what is not so.
+MODELS: Dict[str, bytes] = {
+    "a length beyond the end": b"\xa2\x06\xff\x01" + ENTRY[4:],
+    "a length of 2^63": b"\xa2\x06" + VARINT + ENTRY,
+    "a length of exabytes inside": b"\xa2\x06\x0e\x0a\x02fc\x3a\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+    "a number without end": b"\xa2\x06" + b"\xff" * 40,
+    "an entry cut off": ENTRY[:-5],
+    "a key of field 0": b"\x02\x01a" + ENTRY,
+    "a wire type that is none": b"\x0f" + ENTRY,
+    "a group": b"\x0b\x0c" + ENTRY,
+    "a group without end": b"\x0b" + ENTRY,
+    "floats of three bytes": b"\xa2\x06\x0d\x0a\x02fc\x3a\x07\x2a\x03abc\x3a\x00",
+    "a shape of more than there is": weights.encode(weights.NewLayer("fc", "IP", [((1 << 30, 1 << 30), bytes(8))])),
+    "a shape of less": weights.encode(weights.NewLayer("fc", "IP", [((1,), bytes(400))])),
+    "a dim below 0": b"\xa2\x06\x17\x0a\x02fc\x3a\x11\x3a\x0f\x0a\x0d" + VARINT + b"abc",
+    "text": NET,
+    "nothing": b"",
+    "one byte": b"\xa2",
+    "HDF5": b"\x89HDF\r\n\x1a\n" + bytes(100),
+    "gzip": gzip.compress(ENTRY),
+    "zeros": bytes(1000),
+    "10,000 levels": b"\x0a\x7f" * 10_000,
+}
+
+MODEL_WORDS: Tuple[Tuple[str, ...], ...] = (
+    ("rewrite", "{net}", "-o", "{out}", "--weights", "{model}", "--weights-out", "{out}.caffemodel"),
+    ("check", "{net}", "--weights", "{model}"), ("verify", "{net}", "{net}", "--weights", "{model}"),
+    ("upgrade", "{model}", "-o", "{out}"),
+)
+
+
+@pytest.mark.parametrize("words", MODEL_WORDS, ids=lambda words: words[0])
+@pytest.mark.parametrize("case", MODELS)
+def test_caffemodels(case: str, words: Tuple[str, ...], tmp_path: Path) -> None:
+    """A result or a sentence of ours, and the files as they were."""
+    net, path, out = tmp_path / "net.prototxt", tmp_path / "net.caffemodel", tmp_path / "out"
+    net.write_bytes(NET)
+    path.write_bytes(MODELS[case])
+    done = CliRunner().invoke(main, [word.format(net=net, model=path, out=out) for word in words])
+    assert done.exception is None or isinstance(done.exception, SystemExit), (case, words, done.exception)
+    assert done.exit_code in (0, 1, 2) and "Traceback" not in done.output and net.read_bytes() == NET
+    assert path.read_bytes() == MODELS[case] and (done.exit_code == 0 or len(done.output.split()) > 3)
+    assert done.exit_code != 2 or not out.exists(), "half of a pair was written"
+
+
+def test_a_claimed_length_takes_no_memory(tmp_path: Path) -> None:
+    """Whatever a caffemodel says of its length, memory grows with what is there."""
+    net, path = tmp_path / "net.prototxt", tmp_path / "net.caffemodel"
+    net.write_bytes(NET)
+    path.write_bytes(MODELS["a length of exabytes inside"])
+    limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (600 << 20, 600 << 20))  # noqa: E731
+    done = prototools("rewrite", net, "-o", tmp_path / "o", "--weights", path, "--weights-out", tmp_path / "w",
+                      preexec_fn=limit)
+    assert done.returncode == 2 and b"must be a whole binary caffemodel, but is not" in done.stderr
+
+
+# ---------------------------------------------------------------- what fuzzing found
+
+FOUND = sorted((PROJECT / "tests/cases/fuzz").iterdir())
+
+
+@pytest.mark.parametrize("path", FOUND, ids=lambda path: path.name)
+def test_what_fuzzing_found(path: Path, tmp_path: Path) -> None:
+    """Each was an error of Python's once."""
+    words = ("rewrite",) if path.suffix == ".prototxt" else ("upgrade", "-o", str(tmp_path / "out"))
+    done = CliRunner().invoke(main, [*words, str(path)])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    assert done.exit_code in (0, 1, 2)

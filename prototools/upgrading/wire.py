@@ -175,7 +175,9 @@ class WireMessage(message.Message):
                 for one in _packed(self.data, value, known):
                     yield WireField(known.field.name, self.data, known, [one])
             else:
-                name = f"field {span.number}" if known is None else f"{known.field.name} {span.value or ''}".rstrip()
+                # Never the field's own name: nobody may take this for its value.
+                shown = "bytes" if span.value is None else span.value
+                name = f"field {span.number}" if known is None else f"{known.field.name} {shown}"
                 yield WireField(name, self.data, None, [value], whole)
 
     @property
