@@ -101,6 +101,15 @@ def test_outcomes(here: Path) -> None:
     assert Path("out/net.prototxt").read_text() == prototools.rewrite(DATA + UP).text
 
 
+def test_placeholders(here: Path) -> None:
+    """A value fills a plain prototxt's placeholder too; where a block needs it and it is missing, it is named."""
+    make({"nets/net.prototxt": DATA + UP.replace("zoom_factor: 3", "zoom_factor: $Z") + "# $Z\n"})
+    [refused] = prototools.batch("nets", "out")
+    [done] = prototools.batch("nets", "out", values={"Z": 3})
+    assert refused.status == "refused" and "give -D Z=VALUE" in refused.refusals[0].reason
+    assert done.status == "rewritten" and "stride: 3" in Path("out/net.prototxt").read_text()
+
+
 def test_partial(here: Path) -> None:
     """What could be done is written if asked for, and the verdict stays; a refusal leaves an old target."""
     make({"net.prototxt": DATA + UP + BAD})

@@ -21,7 +21,7 @@ CODES = {
 
 
 class Settings(NamedTuple):
-    """What is the same for all files: `rewrite`'s options, the values of templates, and `partial`."""
+    """What is the same for all files: `rewrite`'s options, the values of templates and placeholders, and `partial`."""
 
     rewriting: Mapping[str, Any]
     values: Mapping[str, Any]
@@ -107,7 +107,7 @@ def _do(task: Task, settings: Settings, before: Optional[Record]) -> Done:
     if before and fresh(before, task, data, weights, settings):
         return Done(Outcome(task.source, task.target, "unchanged"), before)
     text, parts = _rendered(task.source, settings.values) if is_template(task.source) else (data, ())
-    result = rewrite(text, weights=bool(weights), **settings.rewriting)
+    result = rewrite(text, weights=bool(weights), values=settings.values, **settings.rewriting)
     if result.refusals and not settings.partial:
         old = "the target of an earlier run was left as it is" if os.path.exists(task.target) else ""
         return Done(_outcome(task, "refused", result, old))

@@ -39,8 +39,8 @@ def batch(
 
     `sources` are files, folders (every `*.prototxt` and `*.j2` below) and patterns (`nets/**/deploy*.prototxt`);
     what is fixed of a folder or a pattern is cut off, and the rest is mirrored below `out`. A template is
-    rendered with `values` first. A caffemodel of the same folder and stem is patched beside the target.
-    The other options are `rewrite`'s.
+    rendered with `values` first, which fill the `$NAME`s of a prototxt too. A caffemodel of the same folder and
+    stem is patched beside the target. The other options are `rewrite`'s.
 
     `jobs` is the number of processes; 1 is this one. `executor` is any `concurrent.futures.Executor`
     instead, whose workers have prototools and see the same files under the same paths; it is not shut down.
