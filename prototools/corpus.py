@@ -12,10 +12,11 @@ import sys
 from collections import Counter
 from typing import Dict, Iterator, List, NamedTuple, Tuple
 
+from prototools.changes import Result
 from prototools.dialects import UNREAD_TYPES
 from prototools.errors import PrototoolsError
 from prototools.files import read
-from prototools.rewriter import Result, rewrite
+from prototools.rewriter import rewrite
 
 
 class Outcome(NamedTuple):

@@ -10,9 +10,9 @@ from sys import byteorder
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from prototools import weights
+from prototools.changes import Result
 from prototools.matrices import Weights
 from prototools.net import Layer, Net
-from prototools.rewriter import Result
 from prototools.tracing import bilinear_taps
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List
 
-from prototools.rewriter import Change, Refusal, Result
+from prototools.changes import Change, Refusal, Result
 
 
 def describe(path: str, result: Result) -> Dict[str, Any]:

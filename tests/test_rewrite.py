@@ -13,10 +13,11 @@ from typing import Dict, List, NamedTuple, Optional
 
 import pytest
 
+from prototools.changes import Result
 from prototools.dialects.shapes import infer_custom
 from prototools.net import Net, NetState
 from prototools.prototext import parse
-from prototools.rewriter import Result, rewrite
+from prototools.rewriter import rewrite
 from prototools.shapes.blob import same_shape
 
 CASES = Path(__file__).parent / "rewrite"

@@ -11,8 +11,9 @@ from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional, Tuple
 from prototools import files
 from prototools.batching.records import Record, fresh, record
 from prototools.batching.sources import Task, is_template, make_folder, weights_beside
+from prototools.changes import Change, Refusal, Result
 from prototools.errors import PrototoolsError, explain
-from prototools.rewriter import Change, Refusal, Result, rewrite
+from prototools.rewriter import rewrite
 
 #: What can become of a file, and the exit code that goes with it.
 CODES = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Dict
 
 from prototools.batching.job import Outcome
+from prototools.changes import Result
 from prototools.report import describe
-from prototools.rewriter import Result
 
 
 def describe_outcome(outcome: Outcome) -> Dict[str, Any]:

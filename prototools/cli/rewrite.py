@@ -7,11 +7,12 @@ from typing import Any, List, Optional, Tuple
 import click
 
 from prototools import files
+from prototools.changes import Result
 from prototools.cli.delivery import Delivery, deliver, delivery_options, one_way_out, weights_both
 from prototools.cli.rewriting import rewriting_options, usage
 from prototools.cli.values import texts_of
 from prototools.cli.verdict import DONE, FOUND, each, many, say, shape_option
-from prototools.rewriter import Result, rewrite
+from prototools.rewriter import rewrite
 
 
 @click.command()
