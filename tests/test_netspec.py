@@ -8,6 +8,7 @@ import json
 import pickle
 import subprocess
 import sys
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -586,3 +587,16 @@ def test_shapes_on_demand() -> None:
     n.wrong = L.Eltwise(n.data, n.up)
     with pytest.raises(NetError, match="this blob has no shape"):
         n.wrong.shape.index(0)
+
+
+def test_reaching_in() -> None:
+    """Scripts that write layers themselves, as pycaffe's own to_proto does."""
+    n = small()
+    layers, names, counts = OrderedDict(), {top: name for name, top in n.tops.items()}, Counter()
+    n.loss._to_proto(layers, names, counts)
+    n.silence._to_proto(layers, names, counts)
+    net = schema.message("NetParameter")()
+    net.layer.extend(layers.values())
+    assert net == n.to_proto() and counts == {"InnerProduct": 1} and isinstance(n.tops, OrderedDict)
+    n.tops.move_to_end("data")
+    assert list(n)[-1] == "data"

@@ -38,6 +38,10 @@ class Top:
 
         return shape_of(self)
 
+    def _to_proto(self, layers: dict[Any, Any], names: dict[Any, str], autonames: Any) -> None:
+        """What `Function._to_proto` does, for this top's layer."""
+        self.fn._to_proto(layers, names, autonames)
+
     def __repr__(self) -> str:
         return f"<top {self.n} of {self.fn!r}>"
 
@@ -77,6 +81,12 @@ class Function:
         from prototools.netspec.writing import to_proto
 
         return to_proto(self)
+
+    def _to_proto(self, layers: dict[Any, Any], names: dict[Any, str], autonames: Any) -> None:
+        """Enter this layer and what it needs into `layers`; scripts that reach into pycaffe's call it."""
+        from prototools.netspec.writing import enter
+
+        enter([self], layers, names, autonames)
 
     def __repr__(self) -> str:
         return f"<layer of type {self.type_name}>" if self.type_name is not OUTSIDE else f"<maker of {self.names[0]!r}>"

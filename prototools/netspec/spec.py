@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -27,7 +28,8 @@ class NetSpec:
 
     def __init__(self, **settings: Any) -> None:
         net = check_net(settings)
-        object.__setattr__(self, "tops", {})
+        # An OrderedDict, because scripts for pycaffe may call its methods.
+        object.__setattr__(self, "tops", OrderedDict())
         self.__dict__["_settings"] = settings
         for index, name in enumerate(net.input):
             self[name] = blob(name, _input_shape(net, index))
@@ -112,7 +114,7 @@ class NetSpec:
     def __copy__(self) -> NetSpec:
         """Another NetSpec with the same tops."""
         copied = type(self).__new__(type(self))
-        copied.__dict__.update(tops=dict(self.tops), _settings=dict(self.__dict__["_settings"]))
+        copied.__dict__.update(tops=self.tops.copy(), _settings=dict(self.__dict__["_settings"]))
         return copied
 
     def __getstate__(self) -> dict[str, Any]:
@@ -131,7 +133,7 @@ class NetSpec:
             bottoms = [made[number].tops[n] for number, n in inputs]
             made.append(Function(type_name, bottoms, settings))
             vars(made[-1]).update(others)
-        tops = {name: _resolve(reference, made) for name, reference in state["tops"].items()}
+        tops = OrderedDict((name, _resolve(reference, made)) for name, reference in state["tops"].items())
         self.__dict__.update(tops=tops, _settings=state["settings"])
 
 

@@ -32,25 +32,39 @@ def written(tops: Iterable[Top | Function], names: Mapping[Any, str], settings: 
     net = schema.message("NetParameter")()
     for name, value in settings.items():
         assign_proto(net, name, value)
-    functions = in_order(tops)
-    naming = _Naming(names, functions)
-    made: dict[Function, Any] = {}
-    for function in functions:
-        if function.type_name is OUTSIDE:
-            made[function] = function.names
-            continue
-        layer = net.layer.add()
-        layer.type = function.type_name
-        layer.bottom.extend([_bottom(function, top, made) for top in function.inputs])
-        layer.top.extend(layer.bottom if function.in_place else map(naming.blob, function.tops))
-        layer.name = naming.layer(function)
-        made[function] = layer.top
-        write_settings(layer, function)
+    layers: dict[Function, Any] = {}
+    enter(tops, layers, dict(names), Counter())
+    net.layer.extend([layer for function, layer in layers.items() if function.type_name is not OUTSIDE])
     return net
 
 
-def _bottom(function: Function, top: Top, made: Mapping[Function, Any]) -> str:
-    names = made[top.fn]
+def enter(
+    tops: Iterable[Top | Function], layers: dict[Function, Any], names: dict[Any, str], counts: Counter[str]
+) -> None:
+    """Add what the tops need, and is not there yet, to `layers`, each after its inputs; `names` gets their names.
+
+    `counts` is how many automatic names each type has.
+    """
+    functions = in_order(tops)
+    naming = _Naming(names, counts, functions)
+    for function in functions:
+        if function not in layers:
+            layers[function] = _layer(function, layers, naming)
+
+
+def _layer(function: Function, layers: Mapping[Function, Any], naming: _Naming) -> Any:
+    if function.type_name is OUTSIDE:
+        return schema.message("LayerParameter")(top=function.names)
+    layer = schema.message("LayerParameter")(type=function.type_name)
+    layer.bottom.extend([_bottom(function, top, layers) for top in function.inputs])
+    layer.top.extend(layer.bottom if function.in_place else map(naming.blob, function.tops))
+    layer.name = naming.layer(function)
+    write_settings(layer, function)
+    return layer
+
+
+def _bottom(function: Function, top: Top, layers: Mapping[Function, Any]) -> str:
+    names = layers[top.fn].top
     if top.n >= len(names):
         raise SchemaError(
             f"a {function.type_name} must read a top that is there, but {top!r} is not: "
@@ -65,9 +79,8 @@ class _Naming:
     Blobs and layers without tops count together.
     """
 
-    def __init__(self, assigned: Mapping[Any, str], functions: Iterable[Function]):
-        self._names = dict(assigned)
-        self._counts: Counter[str] = Counter()
+    def __init__(self, assigned: dict[Any, str], counts: Counter[str], functions: Iterable[Function]):
+        self._names, self._counts = assigned, counts
         # A layer in place makes no blob of its name, so pycaffe's names stay valid beside it.
         self._taken = {
             name for top, name in assigned.items()
