@@ -137,9 +137,9 @@ class Layer:
 def _type(own: Message, version: int) -> str:
     if version != 1:
         return own.string("type")
-    node = own.one("type")
-    if node is None:
+    if own.one("type") is None:
         return ""
+    node = own.scalars("type")[0]
     # Some files quote the V1 name, which Caffe refuses, but what is meant is plain.
     quoted = node.literal[:1] in (b'"', b"'")
     written = own.string("type") if quoted else own.word("type")
