@@ -11,7 +11,7 @@ import shlex
 from typing import Dict, Iterable, Iterator, List
 
 from prototools import __version__, files
-from prototools.batching.sources import Task, beside, find, is_template, make_folder
+from prototools.batching.sources import BatchError, Task, beside, find, is_template, make_folder
 from prototools.makefiles.names import VARIABLES, possible, prerequisite, shell, target
 
 #: Where the rules and the stamps stand, below the target folder, and the rendered templates.
@@ -24,9 +24,13 @@ def write_rules(source: str, out: str, options: Dict[str, str]) -> None:
     """Write the rules for a folder's networks, and a stamp `NAME.args` for each of the options.
 
     A stamp holds the option and this version, and changes only when they do.
-    Raises `BatchError` where two networks would have one target, `FileError` where nothing can be written.
+    Raises `BatchError` where there is no network or two would have one target, `FileError` where nothing can be
+    written.
     """
-    text, state = rules(find([source], out), out), os.path.join(out, STATE)
+    tasks, state = find([source], out), os.path.join(out, STATE)
+    if [task.source for task in tasks if task.problem] == [source]:
+        raise BatchError(tasks[0].problem)
+    text = rules(tasks, out)
     make_folder(os.path.join(state, "rules.mk"))
     for name, value in options.items():
         stamp = f"prototools {__version__}\n{value}\n"
