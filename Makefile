@@ -59,6 +59,8 @@ $(VENV)/bin/python:
 
 $(VENV)/installed: $(VENV)/bin/python setup.cfg setup.py
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@# An editable install compiles nothing, and where Python may not either, every command would take much longer.
+	$(BIN)/python -m compileall -q prototools
 	@touch $@
 
 $(VENV)/tested-with: $(VENV)/installed

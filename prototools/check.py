@@ -10,8 +10,9 @@ from prototools.dialects.shapes import infer_custom
 from prototools.net import FilteredNet, Layer, Net, NetState
 from prototools.prototext import Message
 from prototools.prototext.tree import place_of
-from prototools.shapes import STOCK_TYPES, Inference
+from prototools.shapes import Inference
 from prototools.shapes.blob import Shape, words
+from prototools.stock import STOCK_TYPES
 from prototools.weights import Caffemodel, Entry
 
 

@@ -23,7 +23,8 @@ from prototools.prototext import Document
 from prototools.prototext.placeholders import values_of
 from prototools.prototext.tree import place_of
 from prototools.resize import Resize, Unpool
-from prototools.shapes import STOCK_TYPES, Inference
+from prototools.shapes import Inference
+from prototools.stock import STOCK_TYPES
 
 #: The most rows or columns of a layer's output: of a known size, and of two rows where all sizes are certified.
 MOST_ROWS, MOST_ROWS_OF_TWO = 32_768, 1_024

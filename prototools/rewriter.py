@@ -12,7 +12,7 @@ from prototools.changes import Result
 from prototools.net import Net
 from prototools.prototext import parse
 from prototools.prototext.placeholders import filled
-from prototools.shapes import STOCK_TYPES
+from prototools.stock import STOCK_TYPES
 
 #: The wishes of somebody who has none.
 NO_WISHES: Dict[str, Any] = {"dialect": (), "lowering": None, "accept": (), "prefer": "deconvolution"}

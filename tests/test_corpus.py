@@ -15,7 +15,7 @@ from prototools.net import Net
 from prototools.prototext import parse
 from prototools.realcaffe import NetCase, NetResult, run_nets
 from prototools.rewriter import rewrite
-from prototools.shapes import STOCK_TYPES
+from prototools.stock import STOCK_TYPES
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from prototools.dialects.shapes import infer_custom
 from prototools.errors import NetError, PrototoolsError
 from prototools.net import Net, NetState
 from prototools.prototext import parse
-from prototools.shapes import STOCK_TYPES
+from prototools.stock import STOCK_TYPES
 
 CASES = Path(__file__).parent / "deploy"
 

@@ -19,7 +19,7 @@ PACKAGE = PROJECT / "prototools"
 #: Every room of the package, from the ground up.
 FLOORS = (
     ("errors",),
-    ("prototext", "sampling", "matrices", "resize", "schema", "files", "legacy"),
+    ("prototext", "sampling", "matrices", "resize", "schema", "files", "legacy", "stock"),
     ("blocks", "interpolation", "tracing", "cost", "net", "reference", "realcaffe", "shapes", "weights"),
     ("lowerings", "dialects", "engines", "regions", "changes"),
     (

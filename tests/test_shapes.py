@@ -13,7 +13,8 @@ from prototools.dialects.shapes import infer_custom
 from prototools.errors import PrototoolsError
 from prototools.net import Net, NetState
 from prototools.realcaffe import NetCase, NetResult, run_nets
-from prototools.shapes import STOCK_TYPES, Inference, as_dictionary, infer, rows
+from prototools.shapes import TABLE, Inference, as_dictionary, infer, rows
+from prototools.stock import STOCK_TYPES
 
 CASES = [json.loads(line) for line in (Path(__file__).parent / "cases" / "shapes.jsonl").read_text().splitlines()]
 
@@ -115,9 +116,9 @@ def test_corpus_agrees_with_caffe(shared: Path, caffe, tmp_path: Path, monkeypat
 
 
 def test_stock_types(caffe) -> None:
-    """The table has every type that real Caffe registers, and no other."""
+    """The list and the table have every type that real Caffe registers, and no other."""
     registered = caffe.python("import caffe; print(*caffe.layer_type_list())").split()
-    assert STOCK_TYPES == set(registered)
+    assert STOCK_TYPES == set(registered) == set(TABLE)
 
 
 # ---------------------------------------------------------------- partial knowledge

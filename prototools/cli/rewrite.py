@@ -40,7 +40,8 @@ def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: 
     def job(path: str) -> int:
         data = files.read(path)
         result = _rewrite(data, shapes=given, values=values, weights=bool(weights), **settings)
-        reports.append(_report(path, result))
+        if report:
+            reports.append(_report(path, result))
         _comment(path, result, quiet, bool(weights))
         if weights and (partial or not result.refusals):
             _patch(result, weights, weights_out)

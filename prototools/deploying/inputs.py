@@ -10,8 +10,9 @@ from typing import List, NamedTuple, Optional, Sequence, Tuple
 from prototools.errors import NetError
 from prototools.net import Layer
 from prototools.prototext import Message
-from prototools.shapes import STOCK_TYPES, TABLE
+from prototools.shapes import TABLE
 from prototools.shapes.blob import Missing, Shape
+from prototools.stock import STOCK_TYPES
 
 
 class Known(NamedTuple):

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 
 from prototools.net import Layer
-from prototools.shapes import STOCK_TYPES, TABLE
+from prototools.shapes import TABLE
+from prototools.stock import STOCK_TYPES
 
 LOSS_NAME = re.compile(r"(?i)loss")
 MEASURE_NAME = re.compile(r"(?i:accuracy|evaluat)|Eval|EVAL|^eval")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 from functools import lru_cache
-from typing import Dict, Iterator, List, NamedTuple, Union
+from typing import TYPE_CHECKING, Dict, Iterator, List, NamedTuple, Union
 
-Value = Union[str, "Word", bool, int, float, Fraction, dict, list, tuple]
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+Value = Union[str, "Word", bool, int, float, "Fraction", dict, list, tuple]
 
 
 class Word(str):

@@ -7,6 +7,6 @@
 
 from prototools.shapes.infer import AUTOMATIC, Inference, infer
 from prototools.shapes.show import as_dictionary, rows
-from prototools.shapes.table import STOCK_TYPES, TABLE
+from prototools.shapes.table import TABLE
 
-__all__ = ["AUTOMATIC", "Inference", "STOCK_TYPES", "TABLE", "as_dictionary", "infer", "rows"]
+__all__ = ["AUTOMATIC", "Inference", "TABLE", "as_dictionary", "infer", "rows"]

@@ -107,9 +107,6 @@ TABLE: Dict[str, Rule] = {
     "WindowData":              _rule(sources.window_data, "0 -> 2"),
 }
 
-#: The layer types that stock Caffe knows.
-STOCK_TYPES = frozenset(TABLE)
-
 #: Where a layer asks for cuDNN, which a Caffe without it refuses (layer_factory.cpp).
 ENGINES = {
     "Convolution": "convolution_param", "Deconvolution": "convolution_param", "Pooling": "pooling_param",
