@@ -9,7 +9,7 @@ from prototools.dialects import TYPES
 from prototools.dialects.shapes import infer_custom
 from prototools.net import FilteredNet, Layer, Net, NetState
 from prototools.prototext import Message
-from prototools.prototext.tree import place_of
+from prototools.prototext.places import place_of
 from prototools.shapes import Inference
 from prototools.shapes.blob import Shape, words
 from prototools.stock import STOCK_TYPES

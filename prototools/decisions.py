@@ -21,7 +21,7 @@ from prototools.net import FilteredNet, Layer, Net, Source
 from prototools.placement import Placement, place
 from prototools.prototext import Document
 from prototools.prototext.placeholders import values_of
-from prototools.prototext.tree import place_of
+from prototools.prototext.places import place_of
 from prototools.resize import Resize, Unpool
 from prototools.shapes import Inference
 from prototools.stock import STOCK_TYPES

@@ -12,7 +12,7 @@ from prototools.dialects.shapes import infer_custom
 from prototools.errors import NetError, ProtoTextError
 from prototools.net import FilteredNet, Layer, Net, NetState, Source
 from prototools.prototext import parse
-from prototools.prototext.tree import place_of
+from prototools.prototext.places import place_of
 from prototools.shapes import TABLE
 from prototools.shapes.blob import words
 

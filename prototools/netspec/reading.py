@@ -14,7 +14,7 @@ from prototools.netspec.plain import layer_settings, plain
 from prototools.netspec.values import assign_proto
 from prototools.prototext import Message, Scalar, parse
 from prototools.prototext import values as literals
-from prototools.prototext.tree import error_at
+from prototools.prototext.places import error_at
 from prototools.schema import Field
 
 

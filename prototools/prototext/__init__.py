@@ -12,6 +12,7 @@ The tree knows no schema, so a field that no Caffe knows is an ordinary field.
 | `values` | what a literal means, by the rules of protobuf's C++ reader |
 | `style` | how a file writes things, and writing new fields the same way |
 | `placeholders` | reading a text that still has `$NAME`s for values |
+| `places` | lines and columns, and errors that know theirs |
 | `complaint` | which rule a broken file breaks, in words |
 """
 

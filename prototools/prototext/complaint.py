@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, List, Tuple
 
 from prototools.errors import ProtoTextError, shortened
 from prototools.prototext import grammar
+from prototools.prototext.places import error_at
 
 if TYPE_CHECKING:
     from prototools.prototext.tree import Message
@@ -60,8 +61,6 @@ def complain(data: bytes, position: int, message: Message, in_list: bool = False
 
     `position` is where the parser stopped, a field's first byte; `message` is the one it stands in.
     """
-    from prototools.prototext.tree import error_at
-
     place, sentence = _diagnose(data, position, message, in_list)
     return error_at(data, place, sentence)
 

@@ -8,6 +8,7 @@ from prototools.errors import ProtoTextError, UnresolvedError, shortened
 from prototools.prototext import grammar, values
 from prototools.prototext.complaint import complain
 from prototools.prototext.placeholders import masked, original, values_of
+from prototools.prototext.places import error_at
 
 Edit = Tuple[int, int, bytes]
 
@@ -363,21 +364,6 @@ def _comments(data: bytes, position: int, stop: int) -> Iterator[bytes]:
     for found in grammar.STRING_OR_COMMENT.finditer(data, position, stop):
         if found.group(1):
             yield found.group(1).rstrip(b"\r")
-
-
-def place_of(data: bytes, position: int) -> Tuple[int, int]:
-    """Line and column of a byte, both from 1, columns in bytes."""
-    return data.count(b"\n", 0, position) + 1, position - data.rfind(b"\n", 0, position)
-
-
-def error_at(data: bytes, position: int, message: str) -> ProtoTextError:
-    """An error at a byte of a text, with its line for the caret."""
-    data = original(data)
-    line, column = place_of(data, position)
-    start = position - column + 1
-    stop = data.find(b"\n", start)
-    source = data[start : len(data) if stop < 0 else stop]
-    return ProtoTextError(message, line, column, source.rstrip(b"\r"))
 
 
 EMPTY = Message("", 0, 0, b"")

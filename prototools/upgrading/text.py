@@ -13,8 +13,8 @@ from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 from prototools.errors import PrototoolsError
 from prototools.prototext import Document, Scalar, grammar, values
 from prototools.prototext import Message as Tree
+from prototools.prototext.places import error_at, place_of
 from prototools.prototext.style import literal
-from prototools.prototext.tree import error_at, place_of
 from prototools.upgrading import message
 from prototools.upgrading.message import Value
 from prototools.upgrading.statements import REST_OF_LINE, Span, Statement, statements
