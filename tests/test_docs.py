@@ -62,3 +62,15 @@ def test_the_readmes_commands(line: str) -> None:
     shown = CliRunner().invoke(main, [*[word for word in words if not word.startswith("-")], "--help"])
     assert shown.exit_code == 0
     assert all(word in shown.output for word in words if word.startswith("-"))
+
+
+PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links(page: Path) -> None:
+    """What a page links to in the project is there, and the README leads to every page."""
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text("utf-8"))
+    targets = {(page.parent / link).resolve() for link in links}
+    assert [target for target in targets if not target.exists()] == []
+    assert page.name != "README.md" or set(PAGES) - targets == {page}
