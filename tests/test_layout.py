@@ -21,7 +21,7 @@ FLOORS = (
     ("errors",),
     ("prototext", "sampling", "matrices", "resize", "schema", "files", "legacy", "stock"),
     ("blocks", "interpolation", "tracing", "cost", "net", "reference", "realcaffe", "shapes", "weights"),
-    ("lowerings", "dialects", "engines", "regions", "changes"),
+    ("lowerings", "dialects", "engines", "changes"),
     (
         "placement", "decisions", "rewriter", "patching", "report", "check", "verify", "upgrading", "deploying",
         "corpus",

@@ -17,9 +17,9 @@ from prototools.engines import Task, npz_names
 from prototools.engines.inputs import PATTERNS, patterns, turns
 from prototools.errors import EngineError, ProtoTextError
 from prototools.net import Net
-from prototools.regions import fingerprint, regions
 from prototools.rewriter import rewrite
 from prototools.verify import VerifyError, largest, verify
+from prototools.verify.regions import fingerprint, regions
 
 ENGINES = ["reference", "caffe", "opencv"]
 
