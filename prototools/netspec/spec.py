@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from prototools.netspec.complaints import UnknownTopError, WrongStructureError, WrongValueError
 from prototools.netspec.graph import Function, Top, blob, in_order
-from prototools.netspec.settings import check_net
+from prototools.netspec.settings import check_net, check_settings
 from prototools.netspec.writing import written
 
 
@@ -17,6 +18,7 @@ class NetSpec:
 
     `n.conv1 = top` and `n["conv1"] = top` name a top. A name that is assigned again means the new
     top, in the old place; a top with several names goes by the last. `tops` is the dict of them.
+    As in the SSD fork, `keys()` and `vals()` list it and `update(name, settings)` changes a layer's settings.
     A name that was never assigned raises UnknownTopError, an AttributeError and a KeyError.
 
     `settings` are fields of the net itself: `name`, `force_backward`, `state`, `debug_info`, and the
@@ -72,7 +74,10 @@ class NetSpec:
 
     def __getattr__(self, name: str) -> Any:
         # There are no tops yet while copy and pickle look into a NetSpec that they are making.
-        return _top(self.__dict__.get("tops", {}), name)
+        tops = self.__dict__.get("tops", {})
+        if name in _METHODS_OF_SSD and name not in tops:
+            return partial(_METHODS_OF_SSD[name], self)
+        return _top(tops, name)
 
     def __delattr__(self, name: str) -> None:
         del self[name]
@@ -135,6 +140,22 @@ class NetSpec:
             vars(made[-1]).update(others)
         tops = OrderedDict((name, _resolve(reference, made)) for name, reference in state["tops"].items())
         self.__dict__.update(tops=tops, _settings=state["settings"])
+
+
+def _update(spec: NetSpec, name: str, settings: Mapping[str, Any]) -> None:
+    """Give the layer of a top some more settings."""
+    top = spec[name]
+    function = top.fn if isinstance(top, Top) else top
+    function.params.update(settings)
+    check_settings(function)
+
+
+#: What the NetSpec of the SSD fork has beside pycaffe's. They are no methods, so that tops may bear their names.
+_METHODS_OF_SSD: Mapping[str, Callable[..., Any]] = {
+    "keys": lambda spec: list(spec.tops),
+    "update": _update,
+    "vals": lambda spec: list(spec.tops.values()),
+}
 
 
 def _input_shape(net: Any, index: int) -> Sequence[int] | None:
