@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Iterable, Sequence
 from keyword import iskeyword
 from typing import Any
 
 from google.protobuf.message import Message
 
+from prototools.errors import SchemaError
 from prototools.netspec.graph import OUTSIDE, Function, Top
 from prototools.netspec.plain import Constant
 
@@ -34,7 +36,7 @@ class _Writer:
 
     def __init__(self, spec: Any):
         self.used = {"NetSpec"}
-        self.names = {top: self._place(name, type(spec)) for name, top in spec.tops.items()}
+        self.names = {top: self._place(name, spec) for name, top in spec.tops.items()}
 
     def code(self, spec: Any) -> str:
         """The whole module."""
@@ -54,14 +56,16 @@ class _Writer:
         return [(function, names) for function, names in places.items() if function.type_name is not OUTSIDE]
 
     @staticmethod
-    def _place(name: str, kind: type) -> str:
-        plain = name.isidentifier() and not iskeyword(name) and not hasattr(kind, name)
-        return f"n.{name}" if plain else f"n[{_text(name)}]"
+    def _place(name: str, spec: Any) -> str:
+        of_its_own = hasattr(type(spec), name) or name in spec.__dict__
+        return f"n.{name}" if _is_name(name) and not of_its_own else f"n[{_text(name)}]"
 
     def _layer(self, function: Function, places: Sequence[str]) -> str:
         self.used.add("layers as L")
         kind = function.type_name
-        maker = f"L.{kind}" if kind.isidentifier() and not iskeyword(kind) else f"getattr(L, {_text(kind)})"
+        if kind.startswith("__") and kind.endswith("__"):
+            raise SchemaError(f"a layer's type must not be one of Python's own names, but is {kind!r}.")
+        maker = f"L.{kind}" if _is_name(kind) else f"getattr(L, {_text(kind)})"
         settings = dict(function.params)
         if function.names is not None:
             settings["tops"] = list(function.names)
@@ -104,6 +108,11 @@ class _Writer:
         if isinstance(value, float) and not math.isfinite(value):
             return f'float("{value}")'
         return _text(value) if isinstance(value, str) else repr(value)
+
+
+def _is_name(text: str) -> bool:
+    """Whether Python reads a text in code as this very name; it takes letters such as the long s for plain ones."""
+    return text.isidentifier() and not iskeyword(text) and unicodedata.normalize("NFKC", text) == text
 
 
 def _text(value: str) -> str:
