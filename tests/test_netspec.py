@@ -22,7 +22,7 @@ from prototools import NetSpec, netspec, schema, to_proto
 from prototools import layers as L
 from prototools import params as P
 from prototools.errors import NetError, SchemaError
-from prototools.netspec import Function, Top, assign_proto, settings
+from prototools.netspec import TEST, Function, Top, assign_proto, settings
 
 PROJECT = Path(__file__).resolve().parents[1]
 TESTS = PROJECT / "tests"
@@ -306,6 +306,9 @@ SETTINGS = {
     "a fork's message": ("ReLU", dict(interp_param=dict(zoom_factor=2)), AttributeError,
                          "prototools.upsample builds"),
     "message": ("ReLU", dict(innerproduct_param={}), AttributeError, "mean 'inner_product_param'"),
+    "short for its own message": ("Convolution", dict(conv_param={}), AttributeError, "mean 'convolution_param'"),
+    "short for a borrowed one": ("RNN", dict(recurent_param={}), AttributeError, "mean 'recurrent_param'"),
+    "a fork's, like a stock one": ("ROIPooling", dict(roi_pooling_param={}), AttributeError, "no custom layer's"),
     "nested keyword": ("Convolution", dict(weight_filler=dict(typ="a")), AttributeError,
                        "FillerParameter has no field 'typ'; did you mean 'type'"),
     "nested, nothing near": ("Convolution", dict(param=dict(zzz=1)), AttributeError,
@@ -418,6 +421,19 @@ def test_missing_name() -> None:
         assert str(caught.value) == "the NetSpec has no top 'rellu'; did you mean 'relu'?"
     for name in ("__array__", "_ipython_display_", "__deepcopy__"):
         assert not hasattr(n, name)
+
+
+def test_methods_of_the_ssd_fork() -> None:
+    """What its scripts call on a NetSpec, as long as no top bears the name."""
+    n = small()
+    assert n.keys()[-1] == "silence" and n.vals()[0] is n.data and dict(n) == n.tops
+    n.update("relu", {"negative_slope": 0.5})
+    n.update("silence", dict(include=dict(phase=TEST)))
+    assert n.to_proto().layer[2].relu_param.negative_slope == 0.5
+    with pytest.raises(AttributeError, match="did you mean 'negative_slope'"):
+        n.update("relu", dict(negativ_slope=0.5))
+    n.update = L.ReLU(n.data)
+    assert n.update is n["update"] and n.keys()[-1] == "update" and not {"keys", "vals"} & set(dir(n))
 
 
 def pickled(n: NetSpec) -> NetSpec:

@@ -46,6 +46,19 @@ NETS = {
         'layer { name: "if" type: "ReLU" bottom: "to_proto" top: "if" }',
         ['n["a/b"] = L.Input()', 'n["to_proto"] = L.ReLU(n["a/b"])', 'n["if"] = L.ReLU(n["to_proto"])'],
     ),
+    "names that the NetSpec has": (
+        'layer { name: "tops" type: "Input" top: "tops" } '
+        'layer { name: "_settings" type: "ReLU" bottom: "tops" top: "_settings" }'
+        'layer { name: "keys" type: "ReLU" bottom: "_settings" top: "keys" }'
+        'layer { name: "r" type: "ReLU" bottom: "keys" top: "r" }',
+        ['n["tops"] = L.Input()', 'n["_settings"] = L.ReLU(n["tops"])', "n.keys = L.ReLU(n[\"_settings\"])",
+         "n.r = L.ReLU(n.keys)"],
+    ),
+    "letters that Python takes for others": (
+        'layer { name: "\u017f" type: "\ufb01" top: "\u017f" } '
+        'layer { name: "\u00e9" type: "ReLU" bottom: "\u017f" top: "\u00e9" }',
+        ['n["\u017f"] = getattr(L, "\ufb01")()', 'n.\u00e9 = L.ReLU(n["\u017f"])'],
+    ),
     "in place": (
         'layer { name: "a" type: "Input" top: "a" } layer { name: "r" type: "ReLU" bottom: "a" top: "a" }'
         'layer { name: "s" type: "Silence" bottom: "a" }',
@@ -187,6 +200,9 @@ def test_corpus(shared: Path) -> None:
 WRONG = {
     "a fork's message": ('layer { name: "a" type: "Interp"\n  interp_param { } }',
                          "2:3: LayerParameter has no field 'interp_param' in Caffe 1.0; prototools rewrite"),
+    "a fork's message, like a stock one": ('layer { roi_pooling_param { } }',
+                                           "1:9: .*'roi_pooling_param' in Caffe 1.0; prototools rewrite"),
+    "a message's name, slipped": ("layer { innerproduct_param { } }", "1:9: .*did you mean 'inner_product_param'"),
     "a slip": ("layer { convolution_param {\n kernal_size: 3 } }", "2:2: .*did you mean 'kernel_size'"),
     "a solver": ('base_lr: 0.1', "1:1: NetParameter has no field 'base_lr'"),
     "twice": ('name: "a"\nname: "b"', "2:1: name must be given once"),
@@ -214,6 +230,14 @@ def test_wrong_messages() -> None:
         NetSpec.from_proto(net)
     with pytest.raises(SchemaError, match="must have a name and a type"):
         NetSpec.from_prototxt('layer { type: "ReLU" }')
+
+
+def test_no_code_for_a_type_of_pythons_own() -> None:
+    """`L.__class__` is no layer; the NetSpec itself can have such a type."""
+    spec = NetSpec.from_prototxt('layer { name: "a" type: "__class__" top: "a" }')
+    assert spec.to_proto().layer[0].type == "__class__"
+    with pytest.raises(SchemaError, match="type must not be one of Python's own names, but is '__class__'"):
+        spec.to_python()
 
 
 def test_old_forms() -> None:

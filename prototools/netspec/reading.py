@@ -11,6 +11,7 @@ from prototools import schema
 from prototools.errors import ProtoTextError, SchemaError
 from prototools.netspec.graph import Function, Top, blob
 from prototools.netspec.plain import layer_settings, plain
+from prototools.netspec.settings import near_message
 from prototools.netspec.values import assign_proto
 from prototools.prototext import Message, Scalar, parse
 from prototools.prototext import values as literals
@@ -63,7 +64,7 @@ def _fill(message: Any, tree: Message) -> None:
 
 
 def _help(name: str, known: Mapping[str, Field]) -> str:
-    near = schema.did_you_mean(name, known, 0.8)
+    near = near_message(name, known) if name.endswith("_param") else schema.did_you_mean(name, known, 0.8)
     fork = " in Caffe 1.0; prototools rewrite replaces the resize layers of forks"
     return near or (fork if name.endswith("_param") else " in Caffe 1.0")
 

@@ -80,20 +80,29 @@ def settings_of(home: str) -> Iterable[str]:
     return schema.fields(layer_fields[home].message_type)
 
 
+def near_message(name: str, known: Iterable[str], likeness: float = 0.9) -> str:
+    """`; did you mean 'near_param'?` for a name that ends in `_param`, else an empty string.
+
+    Without the ending, which would make everything look near; and `roi_pooling_param` is not `pooling_param`.
+    """
+    near = schema.did_you_mean(name[:-6], [field[:-6] for field in known if field.endswith("_param")], likeness)
+    return near and f"{near[:-2]}_param'?"
+
+
 def _unknown_setting(type_name: str, name: str) -> str:
     """What to say of a setting that is neither a layer type's own nor a field of every layer."""
     sentence = f"there is no setting {name!r}"
     layer_fields = schema.fields(schema.message("LayerParameter").DESCRIPTOR)
     messages = [field for field in layer_fields if field.endswith("_param")]
+    own = homes_of(type_name)
     if name.endswith("_param"):
-        # The common ending would make everything look near.
-        near = schema.did_you_mean(name[:-6], [field[:-6] for field in messages], 0.7)
+        # A short form of the type's own message is meant for it, and so is no other of a fork.
+        near = near_message(name, own.values(), 0.5) or near_message(name, messages)
         custom = (
             " in Caffe 1.0, and this schema can write no custom layer's. "
             "For resizing, prototools.upsample builds stock layers."
         )
-        return sentence + (f"{near[:-2]}_param'?" if near else custom)
-    own = homes_of(type_name)
+        return sentence + (near or custom)
     near = schema.did_you_mean(name, [*own, *layer_fields])
     if near or own:
         return sentence + (near or f"; {type_name} has {', '.join(own)}.")
