@@ -136,6 +136,18 @@ def test_maps(caffe) -> None:
     assert [(i, a, b) for i, (a, b) in enumerate(zip(ours, wanted)) if a != b and b] == []
 
 
+def test_maps_of_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script may add a type to pycaffe's list of those that leave places where they are."""
+    n = NetSpec()
+    n.data = L.Input(shape=dict(dim=[1, 3, 9, 9]))
+    n.own = L.BN(L.Convolution(n.data, kernel_size=3, num_output=2))
+    with pytest.raises(RuntimeError, match="connected"):
+        coord_map.coord_map_from_to(n.own, n.data)
+    monkeypatch.setattr(coord_map, "PASS_THROUGH_LAYERS", [*coord_map.PASS_THROUGH_LAYERS])
+    coord_map.PASS_THROUGH_LAYERS.append("BN")
+    assert coord_map.coord_map_from_to(n.own, n.data)[2] == 1
+
+
 def test_maps_of_one_side() -> None:
     """A kernel of its own for each axis has no place in a map."""
     n = NetSpec()

@@ -116,6 +116,7 @@ def test_every_name_is_answered() -> None:
         assert getattr(caffe_again, name) is getattr(caffe_again, name)
     for name in prototools._PYCAFFE:
         assert getattr(prototools, name) is getattr(caffe_again, name)
+    assert {"Net", "SGDSolver", "draw", *caffe_again.__all__} <= set(dir(caffe_again))
     assert set(caffe_pb2.__all__) > {"NetParameter", "Phase", "TRAIN", "TEST", "DESCRIPTOR"}
 
 
@@ -137,3 +138,11 @@ def test_where_a_script_ends(name: str, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "net\n")
     assert done.stderr.startswith(f"script.py:{line}: ") or done.stderr.startswith(f"{tmp_path}/script.py:{line}: ")
     assert sentence in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments, sentence", [([], "usage: python -m prototools.pycaffe SCRIPT"),
+                                                 (["no.py"], "no.py: there is no such script")])
+def test_without_a_script(arguments: list, sentence: str, tmp_path: Path) -> None:
+    done = run(arguments, tmp_path)
+    assert (done.returncode, done.stdout) == (2, "") and done.stderr.startswith(sentence)
+    assert len(done.stderr.splitlines()) == 1

@@ -19,7 +19,7 @@ a script that says `import caffe` unchanged. What would train a network says whe
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, List
 
 from prototools.netspec import Function, NetSpec, Top, layers, params, to_proto
 from prototools.pycaffe import coord_map, elsewhere, io, net_spec, proto
@@ -58,3 +58,7 @@ def __getattr__(name: str) -> Any:
     if name in _SAME:
         return sys.modules[__name__]
     raise AttributeError(f"prototools.pycaffe has no {name!r}")
+
+
+def __dir__() -> List[str]:
+    return sorted({*globals(), *__all__, *_SAME})

@@ -6,6 +6,7 @@ import os
 import runpy
 import sys
 import traceback
+from typing import NoReturn
 
 import prototools
 from prototools.errors import PrototoolsError
@@ -18,15 +19,21 @@ def main() -> None:
     Where it asks for what cannot be, its place is told with the sentence, and the exit code is 2.
     """
     if len(sys.argv) < 2:
-        sys.exit("usage: python -m prototools.pycaffe SCRIPT [ARGUMENT...]")
-    stand_in()
+        _end("usage: python -m prototools.pycaffe SCRIPT [ARGUMENT...]")
     del sys.argv[0]
+    if not os.path.exists(sys.argv[0]):
+        _end(f"{sys.argv[0]}: there is no such script")
+    stand_in()
     sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[0]))
     try:
         runpy.run_path(sys.argv[0], run_name="__main__")
     except PrototoolsError as error:
-        print(f"{_place(error)}: {error}", file=sys.stderr)
-        sys.exit(2)
+        _end(f"{_place(error)}: {error}")
+
+
+def _end(sentence: str) -> NoReturn:
+    print(sentence, file=sys.stderr)
+    sys.exit(2)
 
 
 def _place(error: PrototoolsError) -> str:

@@ -22,11 +22,11 @@ IDENTITY: Map = (None, 1, 0)
 
 WINDOWED = ("Convolution", "Pooling", "Im2col")
 
-#: Layers whose tops lie on their bottoms, place for place.
-PASS_THROUGH = (
+#: Layers whose tops lie on their bottoms, place for place. A list, to which scripts add the types of a fork.
+PASS_THROUGH_LAYERS = [
     "AbsVal", "BatchNorm", "Bias", "BNLL", "Dropout", "Eltwise", "ELU", "Exp", "Log", "LRN", "MVN", "Power",
     "PReLU", "ReLU", "Scale", "Sigmoid", "Split", "TanH", "Threshold",
-)
+]
 
 #: Settings of one axis alone, which no map of this kind has a place for.
 ONE_SIDED = {"kernel_h", "kernel_w", "pad_h", "pad_w", "stride_h", "stride_w"}
@@ -48,7 +48,7 @@ def coord_map(fn: Any) -> Map:
     if fn.type_name == "Deconvolution":
         axis, stride, kernel, pad = conv_params(fn)
         return axis, stride, (kernel - 1) / 2 - pad
-    if fn.type_name in PASS_THROUGH:
+    if fn.type_name in PASS_THROUGH_LAYERS:
         return IDENTITY
     if fn.type_name == "Crop":
         axis, offset = crop_params(fn)
