@@ -31,8 +31,8 @@ class Top:
     def shape(self) -> tuple[int | None, ...] | None:
         """The blob's shape as far as the network tells it, with None for a dim that it does not tell.
 
-        None where not even the number of dims is known. Raises NetError where Caffe would refuse the
-        layers that make the blob.
+        None where not even the number of dims is known. The files of data layers need not be there.
+        Raises NetError where Caffe would refuse the layers that make the blob.
         """
         from prototools.netspec.writing import shape_of
 

@@ -54,7 +54,8 @@ class Inference:
     """Shapes and refusals of one net; dims and shapes that cannot be known are None.
 
     `blobs` has every blob's shape by name, `params` every layer's learned blobs by layer name,
-    `errors` the sentences where Caffe would refuse, in the order of the file.
+    `errors` the sentences where Caffe would refuse, in the order of the file, and `missing` those of them that
+    tell only of data that are not here.
     """
 
     def __init__(self, net: FilteredNet, given: Dict[str, Sequence[int]], extra: Optional[Extra]):
@@ -62,6 +63,7 @@ class Inference:
         self.blobs: Dict[str, Shape] = {}
         self.params: Dict[str, List[Shape]] = {}
         self.errors: List[ProtoTextError] = []
+        self.missing: List[ProtoTextError] = []
         self._given = {name: tuple(shape) for name, shape in given.items()}
         self._extra = extra
         self._v0 = V0Net(net)
@@ -133,6 +135,7 @@ class Inference:
         except Missing as error:
             if not set(layer.tops) & set(self._given):
                 self._refuse(layer, str(error))
+                self.missing.append(self.errors[-1])
             return Answer(error.tops)
         except ShapeError as error:
             self._refuse(layer, str(error))
