@@ -297,6 +297,8 @@ def test_pycaffes_messages_are_values(caffe) -> None:
 SETTINGS = {
     "keyword": ("Convolution", dict(kernal_size=3), AttributeError,
                 "layers.Convolution: .*did you mean 'kernel_size'"),
+    "beginning of a keyword": ("Convolution", dict(kernel=3), AttributeError, "did you mean 'kernel_size'"),
+    "beginning of a nested one": ("Convolution", dict(param=dict(lr=1)), AttributeError, "did you mean 'lr_mult'"),
     "keyword of the layer": ("ReLU", dict(inclde={}), AttributeError, "did you mean 'include'"),
     "nothing near": ("Power", dict(zzz=3), AttributeError, "Power has power, scale, shift"),
     "no message of its own": ("AbsVal", dict(kernel_size=3), AttributeError,
@@ -595,10 +597,13 @@ def test_shapes_on_demand() -> None:
     n.up = L.Deconvolution(n.right, num_output=3, kernel_size=4, stride=2, pad=1)
     n.image, n.label = L.DummyData(ntop=2, shape=[dict(dim=[4, 3, 5, 5]), dict(dim=[4])])
     n.unknown = L.Python(n.image, module="of", layer="Someone")
+    n.read, _ = L.Data(source="not here", batch_size=7, transform_param=dict(crop_size=5), ntop=2)
+    n.pool = L.Pooling(n.read, kernel_size=2, stride=2)
     shapes = {name: top.shape for name, top in n.tops.items()}
     assert shapes == {
         "data": (1, 3, 9, 8), "conv": (1, 5, 4, 3), "relu": (1, 5, 4, 3), "left": (1, 2, 4, 3), "right": (1, 3, 4, 3),
         "up": (1, 3, 8, 6), "image": (4, 3, 5, 5), "label": (4,), "unknown": None,
+        "read": (7, None, 5, 5), "pool": (7, None, 3, 3),
     }
     n.wrong = L.Eltwise(n.data, n.up)
     with pytest.raises(NetError, match="this blob has no shape"):

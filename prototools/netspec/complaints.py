@@ -8,6 +8,16 @@ from prototools import schema
 from prototools.errors import SchemaError
 
 
+def near(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'kernel_size'?` for `kernel` or `kernal_size`, an empty string for what is near to none.
+
+    Of several names that begin so, the first, which is the most usual.
+    """
+    known = list(known)
+    longer = [full for full in known if len(name) > 1 and full.startswith(name)]
+    return f"; did you mean {longer[0]!r}?" if longer else schema.did_you_mean(name, known)
+
+
 class UnknownFieldError(SchemaError, AttributeError):
     """A setting that no message of the layer has; pycaffe raises AttributeError."""
 

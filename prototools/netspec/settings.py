@@ -8,7 +8,7 @@ from typing import Any
 
 from prototools import schema
 from prototools.errors import SchemaError
-from prototools.netspec.complaints import UnknownFieldError
+from prototools.netspec.complaints import UnknownFieldError, near
 from prototools.netspec.values import assign_proto
 
 #: Types of layers that read another type's message; by what the layers' own code in Caffe reads.
@@ -85,8 +85,8 @@ def near_message(name: str, known: Iterable[str], likeness: float = 0.9) -> str:
 
     Without the ending, which would make everything look near; and `roi_pooling_param` is not `pooling_param`.
     """
-    near = schema.did_you_mean(name[:-6], [field[:-6] for field in known if field.endswith("_param")], likeness)
-    return near and f"{near[:-2]}_param'?"
+    found = schema.did_you_mean(name[:-6], [field[:-6] for field in known if field.endswith("_param")], likeness)
+    return found and f"{found[:-2]}_param'?"
 
 
 def _unknown_setting(type_name: str, name: str) -> str:
@@ -97,15 +97,15 @@ def _unknown_setting(type_name: str, name: str) -> str:
     own = homes_of(type_name)
     if name.endswith("_param"):
         # A short form of the type's own message is meant for it, and so is no other of a fork.
-        near = near_message(name, own.values(), 0.5) or near_message(name, messages)
+        hint = near_message(name, own.values(), 0.5) or near_message(name, messages)
         custom = (
             " in Caffe 1.0, and this schema can write no custom layer's. "
             "For resizing, prototools.upsample builds stock layers."
         )
-        return sentence + (near or custom)
-    near = schema.did_you_mean(name, [*own, *layer_fields])
-    if near or own:
-        return sentence + (near or f"; {type_name} has {', '.join(own)}.")
+        return sentence + (hint or custom)
+    hint = near(name, [*own, *layer_fields])
+    if hint or own:
+        return sentence + (hint or f"; {type_name} has {', '.join(own)}.")
     owners = [field for field in messages if name in settings_of(field)]
     some = " or ".join(f"{owner}=dict({name}=...)" for owner in owners[:3])
     return f"{sentence}; the type has none of its own." + (f" Write {some}." if some else "")

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from prototools import schema
 from prototools.errors import SchemaError
-from prototools.netspec.complaints import UnknownFieldError, WrongStructureError, WrongValueError
+from prototools.netspec.complaints import UnknownFieldError, WrongStructureError, WrongValueError, near
 from prototools.schema import Field
 
 #: What counts as a message written plainly; `dict` stands first because asking an ABC is slow.
@@ -29,8 +29,8 @@ def assign_proto(proto: Any, name: str, val: Any) -> None:
     field = schema.fields(proto.DESCRIPTOR).get(name)
     if field is None:
         known = schema.fields(proto.DESCRIPTOR)
-        near = schema.did_you_mean(name, known) or f"; it has {', '.join(known)}."
-        raise UnknownFieldError(f"{proto.DESCRIPTOR.name} has no field {name!r}{near}")
+        hint = near(name, known) or f"; it has {', '.join(known)}."
+        raise UnknownFieldError(f"{proto.DESCRIPTOR.name} has no field {name!r}{hint}")
     if field.kind == "message":
         _assign_messages(proto, field, val)
     elif field.repeated:
