@@ -8,6 +8,7 @@ import json
 import pickle
 import subprocess
 import sys
+import warnings
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -185,6 +186,22 @@ def test_borrowed_settings(type_name: str) -> None:
     """A type without a message of its own takes the settings of the one that it reads."""
     short, long = BORROWED[type_name]
     assert layer_of(type_name, short) == layer_of(type_name, long) != layer_of(type_name, {})
+
+
+#: Types, and what is said of each: slips, and types of forks that only sound like Caffe's.
+SLIPS = {"Relu": "'ReLU'", "Convolutoin": "'Convolution'", "SoftMaxWithLoss": "'SoftmaxWithLoss'", "ReLU": "", "BN": "",
+         "ReLU6": "", "Unpooling": "", "ROIPooling": "", "Own": ""}
+
+
+@pytest.mark.parametrize("type_name", SLIPS)
+def test_slips_in_types(type_name: str) -> None:
+    """A type that Caffe does not have is a layer like any; one that is nearly Caffe's is warned of, at the call."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert getattr(L, type_name)().to_proto().layer[0].type == type_name
+    expected = [f"layers.{type_name}: Caffe has no layer of type '{type_name}'; did you mean {SLIPS[type_name]}?"]
+    assert [str(one.message) for one in told] == (expected if SLIPS[type_name] else [])
+    assert {one.filename for one in told} <= {__file__}
 
 
 def test_borrowed_settings_are_all_tried() -> None:

@@ -19,7 +19,8 @@ own message, and after that in the layer (`name`, `include`, `loss_weight`).
 
 A script for pycaffe's NetSpec prints the same network here. This one does more:
 
-* a wrong setting is told at the call that gives it, in a sentence with the nearest right name;
+* a wrong setting is told at the call that gives it, in a sentence with the nearest right name, and a type that
+  looks like a slip is warned of;
 * Deconvolution, Im2col, RNN, LSTM and losses take the settings of the message that they read;
 * tuples, ranges, numpy arrays and empty lists do for repeated fields, names for enum values;
 * `tops=["data", "label"]` names a layer's blobs apart from the layer, so that two layers of

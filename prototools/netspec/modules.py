@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from prototools import schema
@@ -12,12 +14,18 @@ from prototools.netspec.graph import Function, Top
 
 
 class Layers:
-    """`layers.TYPE(*bottoms, **settings)` makes a layer of that type, which may be any."""
+    """`layers.TYPE(*bottoms, **settings)` makes a layer of that type, which may be any.
+
+    A type that looks like a slip for one of Caffe's is warned of, because Caffe will not know it.
+    """
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         _no_special_name(name)
 
         def layer_fn(*bottoms: Top, **settings: Any) -> Top | tuple[Top, ...] | Function:
+            slip = _slip(name)
+            if slip:
+                warnings.warn(slip, stacklevel=2)
             function = Function(name, bottoms, settings)
             if function.ntop == 0:
                 return function
@@ -51,6 +59,15 @@ class _Constants:
             near = schema.did_you_mean(name, known) or f"; it has {', '.join(known) or 'none'}."
             raise UnknownFieldError(f"{self._message_name} has no constant {name!r}{near}")
         return getattr(owner, name)
+
+
+@cache
+def _slip(type_name: str) -> str:
+    """What to say of a type that is none of Caffe's and nearly one; forks have types such as ReLU6 and Unpooling."""
+    from prototools.shapes import STOCK_TYPES
+
+    near = "" if type_name in STOCK_TYPES else schema.did_you_mean(type_name, sorted(STOCK_TYPES), 0.9)
+    return f"layers.{type_name}: Caffe has no layer of type {type_name!r}{near}" if near else ""
 
 
 def _no_special_name(name: str) -> None:
