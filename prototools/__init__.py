@@ -55,7 +55,7 @@ _PYCAFFE = (
 )
 
 #: pycaffe's modules, which can be imported from here too: `from prototools.coord_map import crop`.
-_PYCAFFE_ROOMS = ("coord_map", "io", "net_spec", "proto", "proto.caffe_pb2")
+_PYCAFFE_ROOMS = ("coord_map", "draw", "io", "net_spec", "proto", "proto.caffe_pb2")
 
 __all__ = [
     "Function", "NetSpec", "TEST", "TRAIN", "Top", "batch", "coord_map", "deploy", "layers", "params", "parse",

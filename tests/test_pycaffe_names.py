@@ -88,6 +88,10 @@ IMPORTS = {
     "import prototools as caffe; found = caffe.proto.caffe_pb2": "caffe_pb2",
     "from prototools.coord_map import crop as found": "coord_map.crop",
     "import prototools.io; found = prototools.io.Transformer": "io.Transformer",
+    "from prototools.draw import draw_net_to_file as found": "draw.draw_net_to_file",
+    "import prototools.pycaffe.draw as found": "draw",
+    "import sys, prototools.pycaffe; sys.modules['caffe'] = prototools.pycaffe; import caffe.draw; "
+    "from caffe.coord_map import L as found; caffe.proto.caffe_pb2": "layers",
     "from prototools.net_spec import *; found = NetSpec": "NetSpec",
     "from prototools.pycaffe.proto.caffe_pb2 import NetParameter as found": "caffe_pb2.NetParameter",
     "from prototools.pycaffe.net_spec import layers as found": "layers",
