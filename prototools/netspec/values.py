@@ -16,6 +16,8 @@ from prototools.schema import Field
 
 #: What counts as a message written plainly; `dict` stands first because asking an ABC is slow.
 _MAPPING = (dict, Mapping)
+#: What is one element of a repeated field, the most frequent first for the same reason.
+_SINGLE = (int, float, str, bytes, Message, *_MAPPING)
 
 
 def assign_proto(proto: Any, name: str, val: Any) -> None:
@@ -43,7 +45,7 @@ def _items(value: Any) -> Sequence[Any]:
     """The elements that a value for a repeated field stands for."""
     if isinstance(value, list):
         return value
-    if isinstance(value, (str, bytes, Message, *_MAPPING)):
+    if isinstance(value, _SINGLE):
         return [value]
     if hasattr(value, "tolist"):
         plain = value.tolist()
