@@ -200,6 +200,8 @@ def test_corpus(shared: Path) -> None:
 WRONG = {
     "a fork's message": ('layer { name: "a" type: "Interp"\n  interp_param { } }',
                          "2:3: LayerParameter has no field 'interp_param' in Caffe 1.0; prototools rewrite"),
+    "no name": ('name: "x"\nlayer { type: "ReLU" }', "2:1: a layer must have a name and a type, but .* no name"),
+    "no type": ('layer { name: "a" }', "1:1: .* has no type"),
     "a fork's message, like a stock one": ('layer { roi_pooling_param { } }',
                                            "1:9: .*'roi_pooling_param' in Caffe 1.0; prototools rewrite"),
     "a message's name, slipped": ("layer { innerproduct_param { } }", "1:9: .*did you mean 'inner_product_param'"),
@@ -228,8 +230,10 @@ def test_wrong_messages() -> None:
     net.layers.add()
     with pytest.raises(SchemaError, match="but are V1"):
         NetSpec.from_proto(net)
-    with pytest.raises(SchemaError, match="must have a name and a type"):
-        NetSpec.from_prototxt('layer { type: "ReLU" }')
+    net.ClearField("layers")
+    net.layer.add(type="ReLU")
+    with pytest.raises(SchemaError, match="must have a name and a type, but one has name '', type 'ReLU'"):
+        NetSpec.from_proto(net)
 
 
 def test_no_code_for_a_type_of_pythons_own() -> None:

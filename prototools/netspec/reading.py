@@ -26,7 +26,12 @@ def read_prototxt(text: str | bytes, kind: type) -> Any:
     document = parse(text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape"))
     if document.has("layers"):
         document = parse(upgrade(document.source()).text)
-    return read_proto(message_of(document, "NetParameter"), kind)
+    net = message_of(document, "NetParameter")
+    for layer in document.messages("layer"):
+        missing = [name for name in ("name", "type") if not layer.has(name)]
+        if missing:
+            raise _at(layer, f"a layer must have a name and a type, but this one has no {missing[0]}")
+    return read_proto(net, kind)
 
 
 # ---------------------------------------------------------------- text to messages

@@ -35,6 +35,7 @@ COMPILED: Dict[str, str] = {
     "NesterovSolver": "trains networks",
     "RMSPropSolver": "trains networks",
     "SGDSolver": "trains networks",
+    "Solver": "trains networks",
     "Timer": "times networks",
     "draw_net": "draws networks",
     "draw_net_to_file": "draws networks",
