@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterable, Mapping, Optional, Sequence, Union
 from prototools.changes import Result
 from prototools.net import Net
 from prototools.prototext import parse
-from prototools.prototext.placeholders import filled
+from prototools.prototext.placeholders import filled, texts
 from prototools.stock import STOCK_TYPES
 
 #: The wishes of somebody who has none.
@@ -45,7 +45,7 @@ def rewrite(
     Raises `ProtoTextError` for a file that is no text format, `ValueError` for an unknown name.
     """
     data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else bytes(text)
-    data = filled(data, {name: str(value) for name, value in (values or {}).items()})
+    data = filled(data, texts(values or {}))
     net = Net(parse(data, placeholders=True))
     wishes = {"dialect": tuple(dialect), "lowering": lowering, "accept": tuple(accept), "prefer": prefer}
     if wishes == NO_WISHES and all(layer.kind in STOCK_TYPES for layer in net.layers):

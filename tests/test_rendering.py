@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from prototools.cli import main
 from prototools.net import Net
 from prototools.realcaffe import NetCase, run_nets
 from prototools.reference import run
-from prototools.rendering import RenderError, shipped
+from prototools.rendering import RenderError, own_folder, rendering, shipped
+from prototools.rendering.sandbox import Sandbox
 from prototools.rewriter import rewrite
 from prototools.shapes import infer
 
@@ -96,9 +98,7 @@ def test_segnet_is_segnets() -> None:
 
 
 def _rendered(source: str) -> str:
-    from prototools.rendering import _Environment
-
-    return _Environment(Path(".")).from_string(source).render()
+    return Sandbox(Path("."), own_folder()).from_string(source).render()
 
 
 # ---------------------------------------------------------------- what goes wrong
@@ -126,6 +126,41 @@ MISTAKES = [
     pytest.param("{% set x = 'x' * 1000000 %}\n{% for n in range(100) %}{{ x }}{% endfor %}\n", ":2: the result",
                  id="a long result"),
     pytest.param("{{ 1 // 0 }}\n", ":1: ", id="a division by zero"),
+    pytest.param("{% set all = [1] %}\n{% for n in all %}{% if all.append(n) %}{% endif %}{% endfor %}\n", ":2: ",
+                 id="a list that grows while it is gone through"),
+    pytest.param("{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}\n{{ f(40) }}\n",
+                 "me.j2:.: loops must", id="a macro that calls itself twice"),
+    pytest.param("{% for n in [1, 1] recursive %}\n{% if loop.depth < 40 %}{{ loop([1, 1]) }}{% endif %}\n{% endfor %}",
+                 ":2: loops must", id="a recursive loop"),
+    pytest.param("{% set s = 'x' * 1000 %}\n{% for a in s %}{% for b in s %}{% for c in s %}{% endfor %}{% endfor %}"
+                 "{% endfor %}\n", ":2: loops must", id="loops over a text"),
+    pytest.param("{% set n = namespace(x=9) %}{% for i in range(40) %}{% set n.x = n.x * n.x %}{% endfor %}\n",
+                 ":1: .*bits", id="squares of squares"),
+    pytest.param("{% set n = namespace(x='x') %}{% for i in range(40) %}{% set n.x = n.x ~ n.x %}{% endfor %}\n",
+                 ":1: texts and lists must", id="a text that doubles"),
+    pytest.param("\n{{ 'x' | center(10 ** 9) }}\n", ":2: a width", id="a wide text"),
+    pytest.param("\n{{ 'x'.ljust(10 ** 9) }}\n", ":2: a width", id="a wide text by a method"),
+    pytest.param("\n{{ [1] | slice(10 ** 9) | sum }}\n", ":2: a width", id="many slices"),
+    pytest.param("\n{{ [[1]] | sum(start=[]) }}\n", ":2: sum must", id="a sum of lists"),
+    pytest.param("{% set s = 'x' * 1000000 %}\n{{ s | replace('x', s) | length }}\n", ":2: .*memory",
+                 id="a replacement"),
+    pytest.param("\n{{ upsampling('save_weights', 'x', ['a'], ['/tmp/x'], {}) }}", ":2: a block must be one of",
+                 id="no block"),
+    pytest.param("a: 1\n{{ {'b': 'c'} | xmlattr }}\n", ":2: the result's line 2", id="a constant"),
+    pytest.param(GOOD + "\n{{ 'layer' }}\n", ":4: the result's line 4", id="the end"),
+    pytest.param("{% if false %}a: 1{% endif %}# nothing\n", "me.j2: the template must give a network", id="nothing"),
+    pytest.param("{% include 'bytes.j2' %}", ":1: the result's line 1", id="an include that is no text"),
+    pytest.param("\n{% include 'link.j2' %}", ":2: must include .* but 'link.j2' is none", id="a link that leads out"),
+    pytest.param("\n{% include ['no.j2', 'none.j2'] %}", ":2: .* 'no.j2' or 'none.j2' is none", id="no such includes"),
+    pytest.param("\n{% include none %}", ":2: .* no name was given", id="an include of nothing"),
+    pytest.param("\n{% import 'blocks.j2' as b %}\n{{ b.conw() }}", ":3: the imported template has no attribute 'conw'",
+                 id="no such macro"),
+    pytest.param("\n{% import 'blocks.j2' as b %}\n{{ b.conv() }}", "me.j2:3: parameter 'name' was not provided",
+                 id="a macro of ours without its parameters"),
+    pytest.param("{% macro f() %}{{ caller() }}{% endmacro %}\n{% call f() %}\n{{ lost }}{% endcall %}",
+                 ":3: 'lost' is undefined", id="in a call block"),
+    pytest.param("\n{% include 'part.j2' %}", "part.j2:2: 'lost' is undefined", id="in an include"),
+    pytest.param("\n{% include 'bad.j2' %}", "bad.j2:3: ", id="the syntax of an include"),
     pytest.param(GOOD + "layer {\n  name: 'a'\n", ":2: the result's line 2", id="not closed"),
     pytest.param(GOOD + "\n{% set kind = 'ReLU' %}\nlayer { type: \"{{ kind }}\" bottom: \"lost\" top: \"a\" }\n",
                  ":4: the result's line 3: ", id="a bottom that nobody makes"),
@@ -136,17 +171,52 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize("source, sentence", MISTAKES)
-def test_mistakes(source: str, sentence: str, tmp_path: Path) -> None:
+def test_mistakes(source: str, sentence: str, tmp_path: Path, monkeypatch) -> None:
     """Every mistake is one sentence with the template's line, soon and without a traceback."""
     (tmp_path / "secret.j2").write_text("secret")
     folder = tmp_path / "below"
     folder.mkdir()
+    (folder / "link.j2").symlink_to("../secret.j2")
+    (folder / "bytes.j2").write_bytes(b"\xff")
+    (folder / "part.j2").write_text("a: 1\n{{ lost }}")
+    (folder / "bad.j2").write_text("\n\n{% if %}")
     path = folder / "me.j2"
     path.write_text(source)
     with pytest.raises(RenderError, match=sentence):
         render(str(path), width=3)
-    done = CliRunner().invoke(main, ["render", str(path), "-D", "width=3"])
-    assert done.exit_code == 2 and "Traceback" not in done.output and str(path) in done.output
+    monkeypatch.chdir(folder)
+    for name in (str(path), "me.j2"):
+        done = CliRunner().invoke(main, ["render", name, "-D", "width=3"])
+        assert done.exit_code == 2 and "Traceback" not in done.output and re.search(sentence, done.output)
+        assert done.output.startswith(f"{name}:")
+
+
+#: A template's bytes, and what comes out.
+BYTES = {
+    "no UTF-8": (b"# \xff\na: 1\n", b"# \xff\na: 1\n"),
+    "line ends of Windows": (b"{% set n = 1 %}\r\na: {{ n }}\r\nb: 2\r\n", b"a: 1\r\nb: 2\r\n"),
+    "a byte order mark": (b"\xef\xbb\xbfa: 1\n", b"a: 1\n"),
+    "no last line end": (b"a: 1", b"a: 1"),
+    "a range twice": (b"{% set r = range(2) %}\n{% for n in r %}\na: {{ n }}\n{% endfor %}\n"
+                      b"{% for n in r %}\nb: {{ n }}\n{% endfor %}\nc: {{ r | length }}{{ r[1] }}\n",
+                      b"a: 0\na: 1\nb: 0\nb: 1\nc: 21\n"),
+    "what a loop knows": (b"{% for n in [5, 6] %}\na: {{ loop.length ~ loop.revindex }} # {{ loop.last }}\n"
+                          b"{% endfor %}\n",
+                          b"a: 22 # False\na: 21 # True\n"),
+    "a link beside it": (b"{% include 'here.j2' %}\n", b"h: 1\n"),
+}
+
+
+@pytest.mark.parametrize("name", BYTES)
+def test_bytes(name: str, tmp_path: Path) -> None:
+    """What goes in comes out, from a file and from standard input."""
+    source, wanted = BYTES[name]
+    (tmp_path / "real.j2").write_text("h: 1\n")
+    (tmp_path / "here.j2").symlink_to("real.j2")
+    (tmp_path / "net.j2").write_bytes(source)
+    assert rendering(str(tmp_path / "net.j2"), {}).text.encode("utf-8", "surrogateescape") == wanted
+    if b"here" not in source:
+        assert CliRunner().invoke(main, ["render", "-"], input=source).stdout_bytes == wanted
 
 
 # ---------------------------------------------------------------- the command
@@ -160,12 +230,12 @@ def test_values(tmp_path: Path) -> None:
     arguments = ["-D", "name=a b", "-D", "dims=[1, 2]", "-D", f"deep=@{tmp_path}/deep.json", "-D", "on=true"]
     done = CliRunner().invoke(main, ["render", str(tmp_path / "net.j2"), *arguments])
     assert done.output == 'name: "a b"\n# 2 7 True\n# 3 7 True\n' and done.exit_code == 0
-    (tmp_path / "net.prototxt").write_text('name: "$NAME" # $OTHER\ninput: "d"\ninput_dim: ${N}\n'
-                                           + 3 * "input_dim: 1 ")
-    done = CliRunner().invoke(main, ["render", str(tmp_path / "net.prototxt"), "-D", "NAME=x", "-D", "N=4",
-                                     "-o", str(tmp_path / "out")])
+    (tmp_path / "net.prototxt").write_text(
+        'name: "$NAME" # $OTHER\ninput: "d"\ninput_dim: ${N} # $ON$\n' + 3 * "input_dim: 1 ")
+    values = ["-D", "NAME=x", "-D", "N=4", "-D", "ON=true"]
+    done = CliRunner().invoke(main, ["render", str(tmp_path / "net.prototxt"), *values, "-o", str(tmp_path / "out")])
     assert done.exit_code == 0 and not done.output
-    assert (tmp_path / "out").read_text().startswith('name: "x" # $OTHER\ninput: "d"\ninput_dim: 4\n')
+    assert (tmp_path / "out").read_text().startswith('name: "x" # $OTHER\ninput: "d"\ninput_dim: 4 # true\n')
 
 
 @pytest.mark.parametrize("arguments, words", [

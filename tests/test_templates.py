@@ -81,7 +81,7 @@ def test_every_block_has_a_macro() -> None:
     public = [(name, made) for name, made in inspect.getmembers(upsample, inspect.isfunction)
               if made.__module__ == upsample.__name__ and not name.startswith("_")]
     builders = {name for name, made in public if next(iter(inspect.signature(made).parameters)) in ("bottom", "data")}
-    text = (rendering._own_folder() / "upsample.j2").read_text()
+    text = (rendering.own_folder() / "upsample.j2").read_text()
     macros = {line.split()[2].partition("(")[0] for line in text.splitlines() if line.startswith("{% macro")}
     assert macros == set(MACROS) == builders
 

@@ -7,7 +7,7 @@ has a word, so that every place stays what it is. Inside strings and comments no
 from __future__ import annotations
 
 import re
-from typing import List, Mapping
+from typing import Any, Dict, List, Mapping
 
 NAMED = rb"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*)(?:\$(?![\w{]))?)"
 PLACEHOLDER = re.compile(NAMED)
@@ -58,6 +58,11 @@ def values_of(data: bytes, start: int, stop: int) -> List[str]:
 
 def _name(found: re.Match) -> str:
     return (found.group(1) or found.group(2)).decode("ascii")
+
+
+def texts(values: Mapping[str, Any]) -> Dict[str, str]:
+    """Values as they stand in prototxt."""
+    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in values.items()}
 
 
 def filled(data: bytes, values: Mapping[str, str]) -> bytes:
