@@ -2,7 +2,8 @@
 
 From ATen's UpSample.h and UpSampleKernel.cpp of PyTorch 2.13. One step, in source rows for each output
 row, is H / H' where a size is given, 1 / scale rounded to float32 where a scale is, and
-(H - 1) / (H' - 1) with aligned corners, whatever was given.
+(H - 1) / (H' - 1) with aligned corners, whatever was given. Where H' = H, "nearest" and "bilinear" copy,
+and where H' = 2 H, "nearest" repeats every row, whatever scale was given.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ from prototools.sampling import (
 #: PyTorch's modes; those for which `align_corners` means something.
 MODES = ("nearest", "nearest-exact", "bilinear", "bicubic", "area")
 WITH_CORNERS = ("bilinear", "bicubic")
+
+#: Enlargements for which PyTorch looks at the sizes alone, whatever scale was given.
+BY_SIZES = {"nearest": (1, 2), "bilinear": (1,)}
 
 #: Keys' parameter of PyTorch's and OpenCV's cubic kernel.
 SHARPNESS = Fraction(-3, 4)
@@ -59,6 +63,8 @@ def _sampling(mode: str, rows: int, out: int, scale: Optional[float]) -> Samplin
     usual = {"nearest": NEAREST, "bilinear": HALF_PIXEL, "bicubic": CUBIC}.get(mode)
     if mode == "area":
         return AREA
+    if out in [rows * times for times in BY_SIZES.get(mode, ())]:
+        return usual
     step = Fraction(rows, out) if scale is None or scale == int(scale) else Fraction(float32(1 / scale))
     if mode in ("nearest", "nearest-exact"):
         offset = 0.5 if mode == "nearest-exact" else 0.0

@@ -11,7 +11,9 @@ from itertools import product
 from typing import Dict, Iterator, Tuple
 
 SIZES = [((1, 1), (3, 2)), ((1, 5), (4, 5)), ((4, 5), (7, 9)), ((7, 6), (3, 4)), ((6, 3), (5, 8)), ((9, 4), (1, 1))]
-SCALES = [((5, 4), 2), ((3, 4), (3, 3)), ((5, 6), 1.5), ((4, 3), 2.7), ((9, 11), 0.4), ((6, 7), (0.5, 1.3))]
+SCALES = [((5, 4), 2), ((3, 4), (3, 3)), ((5, 6), 1.5), ((4, 3), 2.7), ((9, 11), 0.4), ((6, 7), (0.5, 1.3)),
+          # The sizes stay, or double, though the scales are others.
+          ((13, 4), 1.1), ((6, 7), (2.1, 2.0000001))]
 
 
 def calls() -> Iterator[Tuple[Dict[str, object], Tuple[int, int]]]:
