@@ -39,7 +39,7 @@ def check(
     """
     filtered = net.filtered(NetState(phase))
     inference = infer_custom(filtered, shapes or {})
-    found = [*_types(filtered), *_fields(filtered), *_refusals(filtered, inference)]
+    found = [*foreign(filtered), *_refusals(filtered, inference)]
     if weights is None:
         return found + list(_fillers(filtered, set()))
     with Caffemodel(weights) as model:
@@ -47,6 +47,12 @@ def check(
         found += _fillers(filtered, entered)
         found += _unmatched(filtered, inference, model)
         return found + list(_misfits(filtered, inference, model))
+
+
+def foreign(net: FilteredNet) -> Iterator[Finding]:
+    """Layers and fields that stock Caffe does not have: the net is for another Caffe, with rules of its own."""
+    yield from _types(net)
+    yield from _fields(net)
 
 
 def _finding(layer: Layer, problem: str, cure: str) -> Finding:

@@ -57,7 +57,7 @@ def test_tree() -> None:
     with pytest.raises(UnresolvedError, match="1:25: num must be known; give -D A=VALUE") as caught:
         layer.integer("num")
     assert caught.value.source_line == text
-    with pytest.raises(ProtoTextError, match="a placeholder must be filled in first"):
+    with pytest.raises(ProtoTextError, match=r"a placeholder must be filled in first \(prototools render -D\)"):
         parse(text)
 
 

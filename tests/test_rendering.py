@@ -223,6 +223,45 @@ def test_mistakes(source: str, sentence: str, tmp_path: Path, monkeypatch) -> No
         assert done.output.startswith(f"{name}:")
 
 
+UNFED = """layer { name: "data" type: "Data" top: "data" top: "label" include { phase: %s }
+  data_param { source: "/no/such/lmdb" batch_size: 2 } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "c"
+  convolution_param { num_output: %d %s kernel_size: 3 } }
+"""
+SINGLE = """layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 6 dim: $N } } }
+layer { name: "sum" type: "Eltwise" bottom: "data" top: "sum" eltwise_param { operation: SUM coeff: 0.5 } }
+layer { name: "up" type: "%s" bottom: "%s" top: "up" }
+"""
+
+#: What is checked, and what is for another machine or another Caffe: a network, and a part of the refusal.
+CHECKED = {
+    "data that lie elsewhere": (UNFED % ("TEST", 5, ""), None),
+    "data for training only": (UNFED % ("TRAIN", 5, ""), None),
+    "a mistake behind them": (UNFED % ("TRAIN", 0, ""), ":3: .*num_output must be"),
+    "a mistake behind data for testing": (UNFED % ("TEST", 0, ""), ":3: .*num_output must be"),
+    "cuDNN": (UNFED % ("TEST", 5, "engine: CUDNN"), None),
+    "a solver": ('net: "net.prototxt"\nbase_lr: 0.1\n', None),
+    "another Caffe's rules": (SINGLE % ("Resample", "sum"), None),
+    "stock Caffe's rules": (SINGLE % ("ReLU", "sum"), ":2: .*at least 2 bottoms"),
+    "every Caffe's rules": (SINGLE % ("Resample", "lost"), ":3: .*unknown bottom blob 'lost'"),
+    "another Caffe's fields": ((SINGLE % ("ReLU", "sum")).replace("coeff", "other"), None),
+}
+
+
+@pytest.mark.parametrize("name", CHECKED)
+def test_checked(name: str, tmp_path: Path) -> None:
+    """A net that some Caffe on some machine takes is given, and what stock Caffe would refuse is remarked."""
+    source, refusal = CHECKED[name]
+    path = tmp_path / "net.prototxt"
+    path.write_text(source)
+    done = CliRunner().invoke(main, ["render", str(path), "-D", "N=7"])
+    if refusal:
+        assert done.exit_code == 2 and re.search(refusal, done.stderr) and not done.stdout
+    else:
+        assert done.exit_code == 0 and done.stdout == source.replace("$N", "7")
+        assert ("the net is for another Caffe" in done.stderr) == name.startswith("another")
+
+
 #: A template's bytes, and what comes out.
 BYTES = {
     "no UTF-8": (b"# \xff\na: 1\n", b"# \xff\na: 1\n"),
@@ -268,6 +307,31 @@ def test_values(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["render", str(tmp_path / "net.prototxt"), *values, "-o", str(tmp_path / "out")])
     assert done.exit_code == 0 and not done.output
     assert (tmp_path / "out").read_text().startswith('name: "x" # $OTHER\ninput: "d"\ninput_dim: 4 # true\n')
+
+
+#: What stands behind -D, and what a template sees.
+GIVEN = {
+    "1": 1, "-3": -3, "1e-3": 0.001, "007": "007", "true": True, "False": False, '"False"': "False", "null": None,
+    "a=b": "a=b", "": "", '{"a": [1]}': {"a": [1]}, "[1": "[1", "é": "é",
+}
+
+
+@pytest.mark.parametrize("written", GIVEN)
+def test_given(written: str, tmp_path: Path) -> None:
+    """JSON is what it says, Python's True and False too, and the rest is text; the last one counts."""
+    (tmp_path / "net.j2").write_text("# {{ [x] }}\na: {{ ok }}\n")
+    done = CliRunner().invoke(
+        main, ["render", str(tmp_path / "net.j2"), "-D", "x=0", "-D", f"x={written}", "-D", "ok=1"])
+    assert done.exit_code == 0 and done.output == f"# {[GIVEN[written]]}\na: 1\n"
+
+
+@pytest.mark.parametrize("text, words", [
+    (b"[1,", "must hold JSON"), (b"", "must hold JSON"), (b"\xff", "must hold JSON"), (b"[" * 100000, "too deeply"),
+])
+def test_broken_values(text: bytes, words: str, tmp_path: Path) -> None:
+    (tmp_path / "values.json").write_bytes(text)
+    done = CliRunner().invoke(main, ["render", "unet.prototxt.j2", "-D", f"x=@{tmp_path}/values.json"])
+    assert done.exit_code == 2 and words in done.output and "values.json" in done.output
 
 
 @pytest.mark.parametrize("arguments, words", [

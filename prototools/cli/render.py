@@ -10,7 +10,7 @@ import click
 from prototools import files
 from prototools.cli.delivery import print_bytes
 from prototools.cli.values import value_files, value_option, values_of
-from prototools.cli.verdict import DONE, attempt
+from prototools.cli.verdict import DONE, attempt, say
 
 
 @click.command()
@@ -44,6 +44,8 @@ def _render(template: str, given: Tuple[str, ...], output: Optional[str], depfil
 
         parts = [part for part in made.parts.values() if part]
         files.write(depfile, rule(output, [template, *parts, *value_files(given)]).encode("utf-8", "surrogateescape"))
+    for note in made.notes:
+        say(f"{note}; left as it is, because the net is for another Caffe")
     if output:
         files.write(output, text)
     else:

@@ -7,6 +7,10 @@ from typing import Any, Callable, Dict, Iterable, List
 import click
 
 from prototools import files
+from prototools.errors import shortened
+
+#: Python's own words, which JSON has not; as texts both would be true.
+WORDS = {"True": True, "False": False}
 
 
 def value_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -37,12 +41,14 @@ def values_of(given: Iterable[str]) -> Dict[str, Any]:
         from_file = value.startswith("@")
         try:
             values[name] = json.loads(files.read(value[1:]) if from_file else value)
+        except RecursionError:
+            raise click.BadParameter(f"{shortened(value)}: nested too deeply", param_hint="-D") from None
         except files.FileError as error:
             raise click.BadParameter(str(error), param_hint="-D") from None
         except ValueError as error:
             if from_file:
                 raise click.BadParameter(f"{value[1:]}: must hold JSON, but {error}", param_hint="-D") from None
-            values[name] = value
+            values[name] = WORDS.get(value, value)
     return values
 
 

@@ -129,8 +129,7 @@ def shape_of(top: Top) -> tuple[int | None, ...] | None:
     outside.layer.extend(net.layer)
     found = infer(Net(schema.text(outside).encode("utf-8")).filtered())
     # A net may be built where its data are not.
-    wrong = [error for error in found.errors if error not in found.missing]
-    if wrong:
-        raise NetError(f"this blob has no shape: {wrong[0].message}")
+    if found.faults:
+        raise NetError(f"this blob has no shape: {found.faults[0].message}")
     known = found.blobs.get(outside.layer[-1].top[top.n])
     return None if known is None else tuple(known)

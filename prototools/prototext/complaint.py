@@ -18,9 +18,9 @@ AT_FIELD: List[Tuple[bytes, str]] = [
     (rb"\xff\xfe|\xfe\xff", "the file must not be UTF-16; save it as UTF-8 without BOM"),
     (rb"\0", "a NUL byte is not allowed; is this a binary file?"),
     (rb"<<<<<<<|=======|>>>>>>>", "a merge conflict marker; resolve the conflict first"),
-    (rb"\{[{%#]|(?<=\{)[{%]", "template code ({{ or {%) must be rendered first"),
+    (rb"\{[{%#]|(?<=\{)[{%]", "template code ({{ or {%) must be rendered first (prototools render)"),
     (rb"//|/\*", "comments must begin with #"),
-    (rb"\$", "a placeholder must be filled in first: the name of a field must stand here"),
+    (rb"\$", "a placeholder must be filled in first (prototools render -D): the name of a field must stand here"),
     (rb"[,;]", "a separator must follow a field, and only one"),
     (rb"[{<]", "a message must have a field's name before its bracket"),
     (rb"\]", "a closing ] has no opening ["),
@@ -37,8 +37,8 @@ AFTER_NAME: List[Tuple[bytes, str]] = [
 ]
 AS_VALUE: List[Tuple[bytes, str]] = [
     (rb"\Z", "the file ends after {name}; a value must follow"),
-    (rb"\$", "{name}: a placeholder must be filled in first"),
-    (rb"\{[{%]", "{name}: template code must be rendered first"),
+    (rb"\$", "{name}: a placeholder must be filled in first (prototools render -D)"),
+    (rb"\{[{%]", "{name}: template code must be rendered first (prototools render)"),
     (rb"[-+]?[0-9.]", "{name}: not a number that text format knows"),
     (rb"-", "{name}: a number must follow the minus sign"),
     (rb"[\x80-\xff]", "{name}: only ASCII is allowed outside strings and comments"),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from jinja2 import Template
 
 from prototools import files
 from prototools.errors import ProtoTextError
-from prototools.net import Net
+from prototools.net import FilteredNet, Net, NetState
 from prototools.prototext.placeholders import filled, names, texts
 from prototools.rendering.mistakes import RenderError, explained
 from prototools.rendering.sandbox import Sandbox, bounded_memory, decoded
@@ -49,10 +49,14 @@ def render(template: str, **values: Any) -> str:
 
 
 class Rendering(NamedTuple):
-    """A template's text, and the templates it asked for by name: each with its file, None where there is none."""
+    """A template's text, and the templates it asked for by name: each with its file, None where there is none.
+
+    `notes` say what stock Caffe would refuse in a net that is for another Caffe.
+    """
 
     text: str
     parts: Dict[str, Optional[str]]
+    notes: Tuple[str, ...] = ()
 
 
 def rendering(template: str, values: Dict[str, Any]) -> Rendering:
@@ -62,10 +66,10 @@ def rendering(template: str, values: Dict[str, Any]) -> Rendering:
     data = files.read(str(path))
     pieces = _pieces(sandbox, str(path), decoded(data), values)
     text = _filled("".join(piece.text for piece in pieces), values)
-    _check(str(path), text, pieces)
+    notes = _check(str(path), text, pieces)
     # Jinja2 writes plain line ends; the template's are kept.
     windows = 2 * data.count(b"\r\n") > data.count(b"\n")
-    return Rendering(text.replace("\n", "\r\n") if windows else text, sandbox.loader.asked)
+    return Rendering(text.replace("\n", "\r\n") if windows else text, sandbox.loader.asked, notes)
 
 
 def find_part(template: str, name: str) -> Optional[str]:
@@ -154,19 +158,45 @@ def _filled(text: str, values: Dict[str, Any]) -> str:
 # ---------------------------------------------------------------- the check
 
 
-def _check(path: str, text: str, pieces: List[Piece]) -> None:
-    """Raise `RenderError` where the result is no network, or one that Caffe would refuse."""
+def _check(path: str, text: str, pieces: List[Piece]) -> Tuple[str, ...]:
+    """Remarks on the result; raises `RenderError` where it is no network, or one that Caffe would refuse."""
+    def said(error: ProtoTextError) -> str:
+        made = f"{path}:{_line(pieces, error.line)}: the result's line {error.line}"
+        return f"{made}: {error.message}{_missing(text, error)}"
+
     try:
         net = Net(text.encode("utf-8", "surrogateescape"))
-        errors = infer(net.filtered()).errors
+        errors, doubts = _refusals(_built(net))
     except ProtoTextError as error:
         errors = [error]
     if errors:
-        error = errors[0]
-        made = f"{path}:{_line(pieces, error.line)}: the result's line {error.line}"
-        raise RenderError(f"{made}: {error.message}{_missing(text, error)}")
+        raise RenderError(said(errors[0]))
     if not net.document.names():
         raise RenderError(f"{path}: the template must give a network, but it gives nothing")
+    return tuple(map(said, doubts))
+
+
+def _built(net: Net) -> FilteredNet:
+    """The net of the phase that the file is for: TEST, but for files that have data for training only."""
+    states = [net.filtered(NetState(phase)) for phase in ("TEST", "TRAIN")]
+    fed = (found for found in states if net.inputs() or not all(layer.bottoms for layer in found.layers))
+    return next(fed, states[0])
+
+
+def _refusals(net: FilteredNet) -> Tuple[List[ProtoTextError], List[ProtoTextError]]:
+    """What every Caffe would refuse, and what only stock Caffe would, of a net that is for another.
+
+    What this machine lacks is no mistake of the template.
+    """
+    errors = infer(net).faults
+    if not errors:
+        return [], []
+    from prototools.check import foreign
+
+    if not any(foreign(net)):
+        return errors, []
+    wires = {layer.error(sentence).message for layer, sentence in net.problems}
+    return [error for error in errors if error.message in wires], errors
 
 
 def _line(pieces: List[Piece], line: int) -> int:

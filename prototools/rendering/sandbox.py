@@ -55,7 +55,8 @@ class Sandbox(SandboxedEnvironment):
 
     def __init__(self, folder: Path, own: Path):
         super().__init__(loader=Loader(folder, own), undefined=StrictUndefined, trim_blocks=True,
-                         lstrip_blocks=True, keep_trailing_newline=True)
+                         lstrip_blocks=True, keep_trailing_newline=True,
+                         extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"])
         self.turns = self.parts = 0
         self.filters = {name: self._weighed(name, one) for name, one in self.filters.items()}
         self.filters.update({COUNTED: self._counted, JOINED: self._joined, WRITTEN: _written})

@@ -29,7 +29,11 @@ class Answer(NamedTuple):
     touched: Sequence[Dim] = ()
 
 
-class Missing(ShapeError):
+class Elsewhere(ShapeError):
+    """Refused for what this machine or its Caffe lacks, which another may have."""
+
+
+class Missing(Elsewhere):
     """A file that Caffe opens is not here; `tops` is what is known without it."""
 
     def __init__(self, sentence: str, tops: Sequence[Shape]):

@@ -6,7 +6,18 @@ from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from prototools.errors import NetError, ProtoTextError, ShapeError, UnresolvedError
 from prototools.net import FilteredNet, Layer, Source, blob_names
-from prototools.shapes.blob import Answer, Missing, Shape, check_blob, count, require, same, same_shape, words
+from prototools.shapes.blob import (
+    Answer,
+    Elsewhere,
+    Missing,
+    Shape,
+    check_blob,
+    count,
+    require,
+    same,
+    same_shape,
+    words,
+)
 from prototools.shapes.legacy import PADDING, V0Net
 from prototools.shapes.table import TABLE, Rule, check_counts, check_engine
 
@@ -54,8 +65,8 @@ class Inference:
     """Shapes and refusals of one net; dims and shapes that cannot be known are None.
 
     `blobs` has every blob's shape by name, `params` every layer's learned blobs by layer name,
-    `errors` the sentences where Caffe would refuse, in the order of the file, and `missing` those of them that
-    tell only of data that are not here.
+    `errors` the sentences where Caffe would refuse, in the order of the file. `local` are those among them
+    that speak of this machine: a file that is not here, a library that Caffe is not built with.
     """
 
     def __init__(self, net: FilteredNet, given: Dict[str, Sequence[int]], extra: Optional[Extra]):
@@ -63,7 +74,7 @@ class Inference:
         self.blobs: Dict[str, Shape] = {}
         self.params: Dict[str, List[Shape]] = {}
         self.errors: List[ProtoTextError] = []
-        self.missing: List[ProtoTextError] = []
+        self.local: List[ProtoTextError] = []
         self._given = {name: tuple(shape) for name, shape in given.items()}
         self._extra = extra
         self._v0 = V0Net(net)
@@ -73,6 +84,11 @@ class Inference:
         self._problems: Dict[int, List[str]] = {}
         for layer, sentence in net.problems:
             self._problems.setdefault(id(layer), []).append(sentence)
+
+    @property
+    def faults(self) -> List[ProtoTextError]:
+        """The errors that hold on every machine."""
+        return [error for error in self.errors if error not in self.local]
 
     def bottoms(self, layer: Layer) -> List[Shape]:
         """The shapes of a layer's bottoms where it stands in the net."""
@@ -135,10 +151,12 @@ class Inference:
         except Missing as error:
             if not set(layer.tops) & set(self._given):
                 self._refuse(layer, str(error))
-                self.missing.append(self.errors[-1])
+                self.local.append(self.errors[-1])
             return Answer(error.tops)
         except ShapeError as error:
             self._refuse(layer, str(error))
+            if isinstance(error, Elsewhere):
+                self.local.append(self.errors[-1])
         except ProtoTextError as error:
             self.errors.append(error)
         return Answer([])

@@ -10,6 +10,7 @@ from prototools.shapes.arranging import not_in_place
 from prototools.shapes.blob import (
     Answer,
     Dim,
+    Elsewhere,
     Shape,
     canonical,
     count,
@@ -116,7 +117,8 @@ def infogain_loss(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
     else:
         source = param.string("source")
         require(bool(source), "source must be given, or a third bottom")
-        require(os.path.exists(source), f"its source {source!r} must be there, but is not")
+        if not os.path.exists(source):
+            raise Elsewhere(f"its source {source!r} must be there, but is not")
     loss(layer, bottoms)
     softmax = layer.param("softmax_param").integer("axis", 1)
     softened = bottoms[0][canonical(softmax, bottoms[0])] if bottoms[0] is not None else None

@@ -7,7 +7,7 @@ from typing import Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
 from prototools.net import Layer
 from prototools.shapes import arranging, elementwise, losses, recurrent, sources, spatial
-from prototools.shapes.blob import Answer, Shape, require
+from prototools.shapes.blob import Answer, Elsewhere, Shape, require
 
 Count = Tuple[int, Optional[int]]
 
@@ -130,4 +130,5 @@ def check_counts(rule: Rule, layer: Layer, tops: int) -> None:
 def check_engine(layer: Layer) -> None:
     """Refuse cuDNN, as a Caffe for the CPU does."""
     engine = layer.param(ENGINES[layer.type]).word("engine", "DEFAULT") if layer.type in ENGINES else ""
-    require(engine not in ("CUDNN", "2"), "engine CUDNN needs a Caffe built with cuDNN; leave engine out")
+    if engine in ("CUDNN", "2"):
+        raise Elsewhere("engine CUDNN needs a Caffe built with cuDNN; leave engine out")
