@@ -176,6 +176,9 @@ SENTENCES = [
     pytest.param({"my nets/x*y.prototxt": DATA}, [], "Make cannot have a file with", id="a name Make cannot have"),
     pytest.param({"my nets/a b.j2": DATA}, [], "would both go to 出 put/a b.prototxt", id="two with one target"),
     pytest.param({}, ["SRC=no such"], "no such: cannot be read", id="no source"),
+    pytest.param({}, ["OUT="], "OUT must name the folder", id="an empty OUT"),
+    pytest.param({}, ["OUT=o[1]"], "OUT must be a folder without [ in its name", id="a bracket in OUT"),
+    pytest.param({}, ["OUT=a\\ b"], "OUT must be a folder without \\ in its name", id="a backslash in OUT"),
     pytest.param({}, ["OUT=Makefile"], "Makefile: the results must go to a folder", id="no folder"),
     pytest.param({}, ["ARGS=--shape x"], "must be BLOB=N,C,H,W", id="a bad option"),
 ]
@@ -186,6 +189,17 @@ def test_sentences(project: Project, files: Dict[str, str], words: List[str], se
     """What cannot be done is said in a sentence."""
     project.write(files)
     assert sentence in project.make("convert", "-k", *words, code=2)
+
+
+@pytest.mark.parametrize("out, folder", [
+    ("o#1:2;3 %=|$$'&(),", "o#1:2;3 %=|$'&(),"), ("build   ", "build"), ("~/my build", "home/my build"), ("./o", "o")])
+def test_the_target_folder(project: Project, monkeypatch, out: str, folder: str) -> None:
+    """It may have nearly any name, and blanks behind it, and be at home."""
+    monkeypatch.setenv("HOME", str(project.folder / "home"))
+    project.make("convert", f"OUT={out}")
+    assert (project.folder / folder / ODD).read_text() == rewrite(DATA + UP).text
+    assert not [path for path in project.folder.iterdir() if path.name == "~"]
+    project.make("-q", "convert", f"OUT={out}")
 
 
 def test_every_sign(tmp_path: Path) -> None:

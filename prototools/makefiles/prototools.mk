@@ -24,7 +24,7 @@
 #     PROTOTOOLS           the program
 #     PROTOTOOLS_DEPENDS   files of your own that every result depends on
 #
-# Names may hold blanks and any letters, but none of * ? [. The goal `convert` is the first here, so set .DEFAULT_GOAL
+# Names may hold blanks and any letters, but none of * ? [, and OUT no backslash. The goal `convert` is the first here, so set .DEFAULT_GOAL
 # or include this file at the end.
 
 SRC                ?= nets
@@ -45,18 +45,32 @@ verify:
 
 prototools-empty :=
 prototools-blank := $(prototools-empty) $(prototools-empty)
-prototools-hash  := \#
-prototools-name   = $(subst :,\:,$(subst $(prototools-hash),\$(prototools-hash),$(subst $(prototools-blank),\ ,$1)))
+prototools-semi  := ;
 prototools-quote  = '$(subst ','\'',$1)'
-prototools-rules := $(call prototools-name,$(OUT))/.prototools/rules.mk
+# Blanks at the ends, as in front of a comment, are no part of a name; ~ is what it is for the shell.
+prototools-trim   = $(if $(word 2,$1),$1,$(strip $1))
+prototools-path   = $(if $(filter ~/%,$(firstword $1)),$(patsubst ~/%,$(HOME)/%,$1),$(prototools-trim))
+prototools-odd   := $(strip $(foreach sign,* ? [ \,$(findstring $(sign),$(OUT))))
+
+ifeq ($(strip $(OUT)),)
+$(error OUT must name the folder that the results go below, but is empty)
+endif
+ifneq ($(prototools-odd),)
+$(error OUT must be a folder without $(prototools-odd) in its name, but is $(OUT))
+endif
+
+# As it is included, and as it is written in front of a colon.
+prototools-file  := $(subst $(prototools-blank),\ ,$(call prototools-path,$(OUT)))/.prototools/rules.mk
+prototools-rules := $(subst $(prototools-semi),\$(prototools-semi),$(subst :,\:,$(prototools-file)))
 
 # Always looked at, but written only when they change: a file more or less, or another option or version.
 $(prototools-rules): prototools-always $(PROTOTOOLS_DEPENDS)
 	@$(PROTOTOOLS) makefile --args $(call prototools-quote,$(ARGS)) --values $(call prototools-quote,$(VALUES)) \
 	    --verify-args $(call prototools-quote,$(VERIFY_ARGS)) \
-	    -- $(call prototools-quote,$(SRC)) $(call prototools-quote,$(OUT))
+	    -- $(call prototools-quote,$(call prototools-path,$(SRC))) \
+	    $(call prototools-quote,$(call prototools-path,$(OUT)))
 
-include $(prototools-rules)
+include $(prototools-file)
 
 # ---------------------------------------------------------------- what the rules do
 
