@@ -85,7 +85,10 @@ def replacing(path: str, was: Optional[bytes] = None) -> Iterator[Replacement]:
 
 
 def _temporary(target: str, was: Optional[bytes]) -> Iterator[Replacement]:
-    handle, temporary = _new_file_beside(target)
+    old = _status(target)
+    # A new file gets the permissions that the system gives any; what replaces an old one is for the user alone, till
+    # it has those of that one.
+    handle, temporary = _new_file_beside(target, 0o600 if old else 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
             replacement = Replacement(file)
@@ -94,7 +97,8 @@ def _temporary(target: str, was: Optional[bytes]) -> Iterator[Replacement]:
             os.fsync(file.fileno())
         replacement.changed = not (os.path.isfile(target) and _same(temporary, target))
         if replacement.changed:
-            _set_owner_and_mode(temporary, target)
+            if old:
+                _set_owner_and_mode(temporary, old)
             if was is not None and read(target) != was:
                 raise FileError(f"{target}: was changed by another while it was worked on, and is left so; run again")
             os.replace(temporary, target)
@@ -105,15 +109,15 @@ def _temporary(target: str, was: Optional[bytes]) -> Iterator[Replacement]:
         raise
 
 
-def _new_file_beside(target: str) -> Tuple[int, str]:
-    """An open file, for the user alone, that nobody else has; like tempfile's, which takes longer to import."""
+def _new_file_beside(target: str, mode: int) -> Tuple[int, str]:
+    """An open file that nobody else has; like tempfile's, which takes longer to import."""
     folder, name = os.path.split(target)
     while True:
         # Not all of the name, which may be as long already as the file system allows.
         begin = os.fsdecode(os.fsencode(name)[:200])
         path = os.path.join(folder, f".{begin}.{os.urandom(6).hex()}")
         with suppress(FileExistsError):
-            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), path
+            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), path
 
 
 def _same(one: str, other: str) -> bool:
@@ -129,15 +133,16 @@ def _same(one: str, other: str) -> bool:
                 return True
 
 
-def _set_owner_and_mode(temporary: str, target: str) -> None:
-    """Those of the old file, or the permissions of a new one."""
+def _status(path: str) -> Optional[os.stat_result]:
+    """A file's owner and permissions; None where there is none."""
     try:
-        old = os.stat(target)
+        return os.stat(path)
     except FileNotFoundError:
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        return
+        return None
+
+
+def _set_owner_and_mode(temporary: str, old: os.stat_result) -> None:
+    """Those of the old file."""
     new = os.stat(temporary)
     if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
         with suppress(PermissionError):

@@ -21,6 +21,13 @@ def test_write_new(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["new", "plain"]
 
 
+def test_the_mask_is_asked_for_nothing(tmp_path: Path, monkeypatch) -> None:
+    """It is that of the whole process: another thread that writes a file must not find it changed."""
+    monkeypatch.setattr(os, "umask", lambda mask: pytest.fail("the mask was set"))
+    files.write(str(tmp_path / "new"), b"text")
+    files.write(str(tmp_path / "new"), b"other")
+
+
 def test_unchanged_is_not_touched(tmp_path: Path) -> None:
     """The same bytes leave the file's time alone."""
     target = tmp_path / "net"
