@@ -15,19 +15,16 @@ from prototools.dialects import Context, Reading
 from prototools.dialects.shapes import infer_custom
 from prototools.errors import UnresolvedError
 from prototools.lowerings import Choices, Lowered, Refused, Request, ResizeRequest, UnpoolRequest
-from prototools.lowerings.request import PoolOrigin, Rows
+from prototools.lowerings.request import MOST_ROWS_OF_TWO, PoolOrigin
 from prototools.matrices import Weights
 from prototools.net import FilteredNet, Layer, Net, Source
 from prototools.placement import Placement, place
 from prototools.prototext import Document
 from prototools.prototext.placeholders import values_of
 from prototools.prototext.places import place_of
-from prototools.resize import Resize, Unpool
+from prototools.resize import Unpool
 from prototools.shapes import Inference
 from prototools.stock import STOCK_TYPES
-
-#: The most rows or columns of a layer's output: of a known size, and of two rows where all sizes are certified.
-MOST_ROWS, MOST_ROWS_OF_TWO = 32_768, 1_024
 
 
 def _choices(dialect: Iterable[str], lowering, accept: Iterable[str], prefer: str) -> Choices:
@@ -202,24 +199,10 @@ def request_for(context: Context, reading: Reading, shapes: Inference) -> Reques
     if isinstance(reading.computes, Unpool):
         return _unpool_request(context, reading.computes, shapes)
     bottom = reading.bottom
-    _require_rows(reading.computes, context.rows(bottom))
     return ResizeRequest(
         reading.computes, layer.bottoms[bottom], _channels(context, bottom), context.rows(bottom),
         layer.version,
     )
-
-
-def _require_rows(resize: Resize, rows: Rows) -> None:
-    """Something must be left of the input, and something come out that can be certified row by row."""
-    for name, axis, size in zip(("height", "width"), resize.axes, rows):
-        if size is not None and (size - sum(axis.crop) < 1 or axis.out(size) < 1):
-            raise Refused(f"its {name} must be more than 0 after the pads, but the input's is {size}")
-        most = MOST_ROWS if size is not None or axis.fixed else MOST_ROWS_OF_TWO
-        made = axis.out(2 + sum(axis.crop) if size is None else size)
-        if made > most:
-            made_of = " for two rows" if most < MOST_ROWS else ""
-            raise Refused(f"its {name} would be {made:,}{made_of}, and certificates for more than {most:,} are not "
-                          "computed")
 
 
 def _channels(context: Context, bottom: int) -> Optional[int]:
@@ -249,9 +232,12 @@ def _origin(context: Context, source: Optional[Source], shapes: Inference) -> Po
     if param.word("pool", "MAX") not in ("MAX", "0") or param.boolean("global_pooling"):
         raise Refused(f"its mask must come from MAX pooling with a window, but {pool.name} has none")
     shape = shapes.bottoms(pool)[0]
+    kernel, stride = _pair(param, "kernel_size", "kernel", 0), _pair(param, "stride", "stride", 1)
+    if max(*kernel, *stride) > MOST_ROWS_OF_TWO:
+        raise Refused(f"the windows of {pool.name} must have at most {MOST_ROWS_OF_TWO:,} rows, and lie no further "
+                      "apart")
     return PoolOrigin(
-        pool.name, _pair(param, "kernel_size", "kernel", 0), _pair(param, "stride", "stride", 1),
-        _pair(param, "pad", "pad", 0), pool.bottoms[0],
+        pool.name, kernel, stride, _pair(param, "pad", "pad", 0), pool.bottoms[0],
         (shape[2], shape[3]) if shape is not None and len(shape) == 4 else (None, None),
     )
 

@@ -29,7 +29,7 @@ from prototools.lowerings import (
     zoom,
 )
 from prototools.lowerings.certificate import border_only, certify_resize, certify_unpool
-from prototools.lowerings.request import Refused, ResizeRequest, UnpoolRequest
+from prototools.lowerings.request import MOST_ROWS, Refused, ResizeRequest, UnpoolRequest, require_rows
 from prototools.resize import Certificate
 
 TABLE = (
@@ -99,6 +99,10 @@ def lower(request: Request, choices: Choices = NO_WISHES) -> Lowered:
     """
     if isinstance(request, UnpoolRequest):
         request = request.assume()
+        if max(filter(None, request.origin.rows), default=0) > MOST_ROWS:
+            raise Refused(f"certificates for more than {MOST_ROWS:,} rows are not computed")
+    else:
+        require_rows(request.resize, request.rows)
     (blocks, refusal), nearest = _proposed(request, choices), ""
     ranked = _ranked(blocks, request, choices.prefer)
     for number, block in enumerate(ranked):

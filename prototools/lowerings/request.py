@@ -17,6 +17,9 @@ Rows = Tuple[Optional[int], Optional[int]]
 UNKNOWN_SIZE = "its height and width must be known"
 UNKNOWN_CHANNELS = "its number of channels must be known"
 
+#: The most rows or columns of a layer's output: of a known size, and of two rows where all sizes are certified.
+MOST_ROWS, MOST_ROWS_OF_TWO = 32_768, 1_024
+
 
 class Refused(PrototoolsError):
     """A layer that cannot be replaced, with the reason as a sentence.
@@ -27,6 +30,22 @@ class Refused(PrototoolsError):
     def __init__(self, sentence: str, blob: Optional[str] = None):
         super().__init__(sentence)
         self.blob = blob
+
+
+def require_rows(resize: Resize, rows: Rows) -> None:
+    """Something must be left of the input, and something come out that can be certified row by row.
+
+    Raises `Refused` otherwise.
+    """
+    for name, axis, size in zip(("height", "width"), resize.axes, rows):
+        if size is not None and (size - sum(axis.crop) < 1 or axis.out(size) < 1):
+            raise Refused(f"its {name} must be more than 0 after the pads, but the input's is {size}")
+        most = MOST_ROWS if size is not None or axis.fixed else MOST_ROWS_OF_TWO
+        made = axis.out(2 + sum(axis.crop) if size is None else size)
+        if made > most:
+            made_of = " for two rows" if most < MOST_ROWS else ""
+            raise Refused(f"its {name} would be {made:,}{made_of}, and certificates for more than {most:,} are not "
+                          "computed")
 
 
 class Sampler(NamedTuple):
