@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import stat
 from typing import IO, Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from prototools import files
@@ -120,8 +121,10 @@ class BinaryNet:
         try:
             self._check_size()
             self.data = mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_READ)
-        except BaseException:
+        except BaseException as error:
             self.file.close()
+            if isinstance(error, OSError):
+                raise WeightsError(f"{path}: cannot be read: {error.strerror}") from None
             raise
 
     def _state(self) -> Tuple[int, int]:
@@ -142,6 +145,8 @@ class BinaryNet:
         self.file.close()
 
     def _check_size(self) -> None:
+        if not stat.S_ISREG(os.fstat(self.file.fileno()).st_mode):
+            raise WeightsError(f"{self.path}: must be a file, but is a pipe or a device; save it as a file first")
         start = self.file.read(8)
         if start.startswith(b"\x89HDF"):
             raise WeightsError(f"{self.path}: must be a binary caffemodel, but is HDF5; save it as a caffemodel first")

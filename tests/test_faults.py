@@ -505,6 +505,19 @@ def test_a_line_of_200_mb(tmp_path: Path) -> None:
     assert done.returncode == 2 and len(done.stderr) < 1000
 
 
+@pytest.mark.parametrize("error, code, words", [
+    (KeyboardInterrupt, 2, "interrupted"), (MemoryError, 2, "does not fit into memory"),
+    (RecursionError, 2, "nested too deeply")])
+def test_what_ends_a_command(error, code: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C is no verdict, and what is too much is said."""
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(files, "read", fails)
+    done = CliRunner().invoke(main, ["rewrite", "--check", str(tmp_path / "net.prototxt")])
+    assert done.exit_code == code and words in done.output and isinstance(done.exception, SystemExit)
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_wrong_flags(name: str) -> None:
     """A wrong flag and a missing file, for every command: exit code 2 and a sentence."""
@@ -563,6 +576,20 @@ def test_caffemodels(case: str, words: Tuple[str, ...], tmp_path: Path) -> None:
     assert done.exit_code != 2 or not out.exists(), "half of a pair was written"
 
 
+def test_weights_from_a_pipe(tmp_path: Path) -> None:
+    """They are walked to and fro, so a pipe is refused in a sentence."""
+    net, fifo = tmp_path / "net.prototxt", tmp_path / "fifo"
+    net.write_bytes(NET)
+    os.mkfifo(fifo)
+    for words in (["check", net], ["verify", net, net], ["rewrite", net, "-o", net, "--weights-out", tmp_path / "w"]):
+        writer = threading.Thread(target=lambda: os.close(os.open(fifo, os.O_WRONLY)))
+        writer.start()
+        done = prototools(*words, "--weights", fifo)
+        writer.join(20)
+        assert done.returncode == 2 and b"must be a file, but is a pipe or a device" in done.stderr, words
+    assert net.read_bytes() == NET and not (tmp_path / "w").exists()
+
+
 def test_a_claimed_length_takes_no_memory(tmp_path: Path) -> None:
     """Whatever a caffemodel says of its length, memory grows with what is there."""
     net, path = tmp_path / "net.prototxt", tmp_path / "net.caffemodel"
@@ -581,8 +608,8 @@ FOUND = sorted((PROJECT / "tests/cases/fuzz").iterdir())
 
 @pytest.mark.parametrize("path", FOUND, ids=lambda path: path.name)
 def test_what_fuzzing_found(path: Path, tmp_path: Path) -> None:
-    """Each was an error of Python's once."""
-    words = ("rewrite",) if path.suffix == ".prototxt" else ("upgrade", "-o", str(tmp_path / "out"))
-    done = CliRunner().invoke(main, [*words, str(path)])
+    """Each was an error of Python's once, or took minutes."""
+    words = {".prototxt": ["rewrite"], ".j2": ["render"], ".caffemodel": ["upgrade", "-o", str(tmp_path / "out")]}
+    done = CliRunner().invoke(main, [*words[path.suffix], str(path)])
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     assert done.exit_code in (0, 1, 2)

@@ -55,6 +55,14 @@ class LazyGroup(click.Group):
                 click.echo(f"{error.filename or 'standard output'}: cannot be written: {error.strerror}", err=True)
             sys.exit(2 if error.errno != errno.EPIPE else 1)
 
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command; Ctrl-C is no verdict, so the exit code is 2."""
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            sys.exit(2)
+
     def list_commands(self, context: click.Context) -> List[str]:
         """All commands, in the table's order."""
         return list(COMMANDS)

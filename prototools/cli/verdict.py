@@ -40,6 +40,9 @@ def attempt(job: Callable[[str], int], path: str, name: Optional[str] = None) ->
     except RecursionError:
         say(f"{path}: nested too deeply")
         return FAILED
+    except MemoryError:
+        say(f"{path}: does not fit into memory")
+        return FAILED
 
 
 def shape_option(values: Iterable[str]) -> dict:
