@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import List
 
@@ -10,7 +11,7 @@ import pytest
 from batches import BAD, DATA, STOCK, UP, below, caffemodel, make, make_nets, statuses
 
 import prototools
-from prototools.batching import BatchError
+from prototools.batching import BatchError, job
 from prototools.batching.sources import find
 
 
@@ -203,6 +204,13 @@ def test_what_may_not_be_read_or_written(here: Path) -> None:
 
 # ---------------------------------------------------------------- what is skipped
 
+def forget_parts() -> None:
+    """A state file whose lists of templates are none."""
+    state = Path("out/.prototools/batch.json")
+    state.write_text(re.sub(r"\[\s*(\"lib.j2\"|\"parts/lib.j2\")?\s*\](,\s*\[)", r"[5]\2", state.read_text()))
+    assert "[5]" in state.read_text()
+
+
 #: What is done between two batches, and what the second says of net.j2, stock.prototxt and w.prototxt.
 CHANGES = [
     pytest.param(lambda: None, {}, "unchanged unchanged unchanged", id="nothing"),
@@ -218,6 +226,9 @@ CHANGES = [
     pytest.param(lambda: None, {"filler_safe": True}, "rewritten copied rewritten", id="an option"),
     pytest.param(lambda: None, {"values": {"n": 4}}, "rewritten copied rewritten", id="a value"),
     pytest.param(lambda: None, {"force": True}, "rewritten copied rewritten", id="force"),
+    pytest.param(lambda: make({"out/.prototools/batch.json": "[" * 100_000}), {}, "rewritten copied rewritten",
+                 id="a memory too deep"),
+    pytest.param(lambda: forget_parts(), {}, "rewritten copied rewritten", id="a memory of another form"),
     pytest.param(lambda: make({"out/.prototools/batch.json": "{"}), {}, "rewritten copied rewritten", id="no memory"),
     pytest.param(lambda: make({"out/.prototools/batch.json": '{"targets": {"net.prototxt": [1], "w": 2}}'}), {},
                  "rewritten copied rewritten", id="another's memory"),
@@ -243,6 +254,26 @@ def test_what_was_refused_is_told_again(here: Path) -> None:
     prototools.batch("nets", "out")
     assert statuses("nets", "out") == {"nets/broken.prototxt": "failed", "nets/net.prototxt": "unchanged",
                                        "nets/refused.prototxt": "refused", "nets/stock.prototxt": "unchanged"}
+
+
+def test_what_changes_in_the_meantime(here: Path, monkeypatch) -> None:
+    """A template's part or a caffemodel that is edited while its file is in work is noticed by the next batch."""
+    make({"nets/net.prototxt.j2": '{% include "parts/lib.j2" %}' + UP, "nets/parts/lib.j2": DATA,
+          "nets/w.prototxt": DATA + UP})
+    Path("nets/w.caffemodel").write_bytes(caffemodel())
+    rewrite = job.rewrite
+
+    def rewrite_and_edit(*arguments, **options):
+        make({"nets/parts/lib.j2": Path("nets/parts/lib.j2").read_text() + "# edited\n"})
+        Path("nets/w.caffemodel").write_bytes(Path("nets/w.caffemodel").read_bytes() * 2)
+        return rewrite(*arguments, **options)
+
+    monkeypatch.setattr(job, "rewrite", rewrite_and_edit)
+    prototools.batch("nets", "out")
+    monkeypatch.undo()
+    monkeypatch.chdir(here)
+    assert set(statuses("nets", "out").values()) == {"rewritten"}
+    assert set(statuses("nets", "out").values()) == {"unchanged"}
 
 
 def test_another_version_does_all_again(here: Path, monkeypatch) -> None:

@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional, Tuple
 
 from prototools import files
-from prototools.batching.records import Record, fresh, record
+from prototools.batching.records import Record, fresh, record, seen
 from prototools.batching.sources import Task, is_template, make_folder, weights_beside
 from prototools.changes import Change, Refusal, Result
 from prototools.errors import PrototoolsError, explain
@@ -108,6 +108,8 @@ def _do(task: Task, settings: Settings, before: Optional[Record]) -> Done:
     if before and fresh(before, task, data, weights, settings):
         return Done(Outcome(task.source, task.target, "unchanged"), before)
     text, parts = _rendered(task.source, settings.values) if is_template(task.source) else (data, ())
+    # Now and not in the end: who changes a file in the meantime is to find it done again.
+    key = seen(task, data, weights, settings, parts)
     result = rewrite(text, weights=bool(weights), values=settings.values, **settings.rewriting)
     if result.refusals and not settings.partial:
         old = "the target of an earlier run was left as it is" if os.path.exists(task.target) else ""
@@ -119,7 +121,7 @@ def _do(task: Task, settings: Settings, before: Optional[Record]) -> Done:
     if result.refusals:
         return Done(_outcome(task, "partial", result))
     status = "rewritten" if result.changes else "rendered" if is_template(task.source) else "copied"
-    return Done(_outcome(task, status, result), record(task, data, weights, settings, parts, result.text))
+    return Done(_outcome(task, status, result), record(task, key, parts, weights, result.text))
 
 
 def _rendered(source: str, values: Mapping[str, Any]) -> Tuple[bytes, Tuple[str, ...]]:

@@ -6,7 +6,9 @@ One file of JSON in the target folder has a record for each target that was made
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from hashlib import sha256
+from time import monotonic
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional
 
 from prototools import __version__, files
@@ -14,6 +16,10 @@ from prototools.batching.sources import Task, is_template, make_folder, weights_
 
 #: Where the records stand, below the target folder.
 STATE = os.path.join(".prototools", "batch.json")
+
+
+#: How often they are written while a batch runs.
+SECONDS = 10.0
 
 
 class Record(NamedTuple):
@@ -29,26 +35,25 @@ def fresh(before: Record, task: Task, data: bytes, weights: Optional[str], setti
     return (
         before.made == [file_hash(task.target), file_hash(weights_beside(task.target)) if weights else None]
         and before.made[0] is not None and (not weights or before.made[1] is not None)
-        and before.key == _key(task, data, weights, settings, before.parts)
+        and before.key == seen(task, data, weights, settings, before.parts)
     )
 
 
-def record(task: Task, data: bytes, weights: Optional[str], settings: Any, parts: Iterable[str], text: bytes) -> Record:
-    """The record of a target that has just been written."""
-    parts = list(parts)
+def record(task: Task, key: str, parts: Iterable[str], weights: Optional[str], text: bytes) -> Record:
+    """The record of a target that has just been written, from what was `seen` before."""
     made = [sha256(text).hexdigest(), file_hash(weights_beside(task.target)) if weights else None]
-    return Record(_key(task, data, weights, settings, parts), parts, made)
+    return Record(key, list(parts), made)
 
 
-def _key(task: Task, data: bytes, weights: Optional[str], settings: Any, parts: List[str]) -> str:
+def seen(task: Task, data: bytes, weights: Optional[str], settings: Any, parts: Iterable[str]) -> str:
     """The hash of all that a result depends on: this version, the options, and the inputs' bytes."""
     import json
 
     inputs = [__version__, settings, is_template(task.source), sha256(data).hexdigest(), weights and file_hash(weights)]
-    if parts:
+    for part in parts:
         from prototools.rendering import find_part
 
-        inputs += [[part, file_hash(find_part(task.source, part))] for part in parts]
+        inputs.append([part, file_hash(find_part(task.source, part))])
     return sha256(json.dumps(inputs, sort_keys=True, default=repr).encode("ascii")).hexdigest()
 
 
@@ -71,6 +76,7 @@ class Records:
         self.out = out
         self.path = os.path.join(out, STATE)
         self.changed = False
+        self.saved = monotonic()
         self.records: Dict[str, Record] = {}
         self._load()
 
@@ -79,8 +85,8 @@ class Records:
 
         try:
             for target, (key, parts, made) in json.loads(files.read(self.path))["targets"].items():
-                self.records[target] = Record(key, parts, made)
-        except (ValueError, TypeError, KeyError, AttributeError):
+                self.records[target] = Record(key, list(map(os.fspath, parts)), made)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             self.records = {}
 
     def get(self, task: Task) -> Optional[Record]:
@@ -107,3 +113,10 @@ class Records:
             text = json.dumps({"prototools": __version__, "targets": self.records}, indent=0, sort_keys=True)
             files.write(self.path, text.encode("ascii") + b"\n")
             self.changed = False
+
+    def save_now_and_then(self) -> None:
+        """Write the records if that was long ago, so that a batch that is killed is not forgotten."""
+        if monotonic() - self.saved > SECONDS:
+            self.saved = monotonic()
+            with suppress(files.FileError):
+                self.save()
