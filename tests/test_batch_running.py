@@ -8,17 +8,19 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict
+from typing import Dict, Iterator, List
 
 import pytest
 from batches import BAD, BROKEN, DATA, UP, below, make, make_many, make_nets, statuses
 from click.testing import CliRunner
 
 import prototools
-from prototools.batching import job, pools
+from prototools.batching import job, pools, records
 from prototools.cli import main
 
 
@@ -179,28 +181,117 @@ def environment() -> Dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(Path(prototools.__file__).resolve().parents[1])}
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
-def test_interrupt(here: Path, jobs: str) -> None:
-    """Ctrl-C, which reaches every process of the terminal, ends a batch cleanly; the next one goes on from there."""
-    slow = DATA + "".join(UP.replace('"up"', f'"up{n}"').replace("zoom_factor: 3", f"height: {97 + n} width: 101")
-                          for n in range(30))
-    make({f"nets/{number}.prototxt": slow for number in range(100)})
-    command = [sys.executable, "-m", "prototools", "batch", "nets", "-d", "out", "-j", jobs]
+#: Networks that take long enough to be interrupted.
+SLOW = DATA + "".join(UP.replace('"up"', f'"up{n}"').replace("zoom_factor: 3", f"height: {97 + n} width: 101")
+                      for n in range(30))
+
+
+@contextmanager
+def begun(*words: str) -> Iterator[subprocess.Popen]:
+    """A batch of 100 networks in a session of its own, three of which are done."""
+    make({f"nets/{number}.prototxt": SLOW for number in range(100)})
+    command = [sys.executable, "-m", "prototools", "batch", "nets", "-d", "out", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
-                          start_new_session=True) as process:
+                          start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+                          ) as process:
         for _ in range(3):
             process.stderr.readline()
-        os.killpg(process.pid, signal.SIGINT)
+        yield process
+
+
+@pytest.mark.parametrize("jobs, number, to_all", [
+    ("1", signal.SIGINT, True), ("2", signal.SIGINT, True), ("2", signal.SIGTERM, False), ("2", signal.SIGTERM, True),
+    ("2", signal.SIGHUP, True)])
+def test_interrupt(here: Path, jobs: str, number: int, to_all: bool) -> None:
+    """Ctrl-C, which reaches every process of the terminal, ends a batch cleanly; the next one goes on from there.
+
+    So does a polite request to end.
+    """
+    with begun("-j", jobs) as process:
+        (os.killpg if to_all else os.kill)(process.pid, number)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 2 and "interrupted: " in err and "Traceback" not in err, err
     done = below("out")
     assert 3 <= len(done) < 100 and all("Deconvolution" in Path("out", name).read_text() for name in done)
+    assert sorted(os.listdir("out")) == sorted([".prototools", *done])
     kept = json.loads(Path("out/.prototools/batch.json").read_text())["targets"]
     assert 3 <= len(kept) <= len(done) and f"{len(kept)} of 100 files done" in err
     for name in os.listdir("nets"):
         if name not in kept:
             os.unlink(f"nets/{name}")
     assert set(statuses("nets", "out").values()) == {"unchanged"}
+
+
+def test_a_second_interrupt(here: Path) -> None:
+    """It does not wait for the files in work, and leaves no process behind."""
+    with begun("-j", "2") as process:
+        workers = children(process.pid)
+        for _ in range(2):
+            os.kill(process.pid, signal.SIGINT)
+            time.sleep(0.1)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode in (2, -signal.SIGINT) and "Traceback" not in err, err
+    assert_ended(workers)
+
+
+def test_a_killed_batch(here: Path) -> None:
+    """Its processes end with it."""
+    with begun("-j", "2") as process:
+        workers = children(process.pid)
+        process.kill()
+        process.communicate(timeout=60)
+    assert_ended(workers)
+    assert set(os.listdir("out")) == set(below("out"))
+
+
+def children(process: int) -> List[int]:
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+def assert_ended(processes: List[int]) -> None:
+    """Within a minute; what nobody has waited for yet counts as ended."""
+    assert processes
+    for process in processes:
+        stat = Path(f"/proc/{process}/stat")
+        for _ in range(600):
+            try:
+                if stat.read_text().rpartition(")")[2].split()[0] == "Z":
+                    break
+            except (FileNotFoundError, ProcessLookupError):
+                break
+            time.sleep(0.1)
+        else:
+            raise AssertionError("a process was left behind")
+
+
+def test_a_killed_batch_is_remembered(here: Path, monkeypatch) -> None:
+    """What is done is written down while the batch runs."""
+    make_many(3)
+    monkeypatch.setattr(records, "SECONDS", -1)
+    kept = []
+    prototools.batch("nets", "out", on_done=lambda _: kept.append(
+        len(json.loads(Path("out/.prototools/batch.json").read_text())["targets"])))
+    assert kept == [1, 2, 3]
+
+
+def test_a_process_that_may_start_none(here: Path) -> None:
+    """A daemonic process, as `multiprocessing.Pool` has them, does the files itself."""
+    make_many(3)
+    child = multiprocessing.get_context("spawn").Process(target=prototools.batch, args=("nets", "out"),
+                                                         kwargs={"jobs": 2}, daemon=True)
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0 and len(below("out")) == 3
+
+
+def test_a_broken_executor(here: Path) -> None:
+    """Each file that it leaves undone is told, and why."""
+    make_many(20)
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
+        outcomes = prototools.batch("nets", "out", executor=executor, on_done=lambda _: [
+            process.kill() for process in executor._processes.values()])
+    assert outcomes[0].status == "rewritten" and outcomes[-1].status == "failed"
+    assert "nets/9.prototxt: its worker failed: BrokenProcessPool: " in outcomes[-1].error
 
 
 def test_a_killed_worker(here: Path) -> None:
@@ -210,8 +301,7 @@ def test_a_killed_worker(here: Path) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           env=environment()) as process:
         process.stderr.readline()
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        os.kill(int(children[0]), signal.SIGKILL)
+        os.kill(children(process.pid)[0], signal.SIGKILL)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 0 and "a process of the pool died" in err and "Traceback" not in err, err
     assert len(below("out")) == 200

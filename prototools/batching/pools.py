@@ -5,14 +5,17 @@ Each way gives the outcomes as they come, and begins no other job once `stop` is
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
-from multiprocessing import get_context, get_start_method
+from multiprocessing import get_context, get_start_method, parent_process
 from multiprocessing.context import BaseContext
 from queue import SimpleQueue
-from threading import Event, active_count
-from typing import Dict, Iterable, Iterator, Optional, Tuple
+from threading import Event, Thread, active_count
+from typing import Any, Callable, Dict, Iterable, Iterator, NoReturn, Optional, Tuple
 
 from prototools.batching.job import Done, Settings, do, failed
 from prototools.batching.records import Record
@@ -20,6 +23,9 @@ from prototools.batching.sources import Task
 
 Job = Tuple[Task, Settings, Optional[Record], str]
 Outcomes = Iterator[Tuple[Task, Done]]
+
+#: As many processes as Windows can wait for, and as many as most systems let one process have files for.
+MOST = 61 if sys.platform == "win32" else 256
 
 #: Said of a file that was in work when a process died, and of one that a process died of.
 ALONE = "done again by itself, because a process of the pool died"
@@ -36,7 +42,7 @@ def here(jobs: Iterable[Job], stop: Event) -> Outcomes:
 
 def submitted(jobs: Iterable[Job], stop: Event, executor: Executor) -> Outcomes:
     """All at once on somebody's executor, which may have any number of workers."""
-    for future, job in _finished(iter(jobs), stop, executor):
+    for future, job in _finished(iter(jobs), stop, executor, do):
         yield job[0], _result(future, job)
 
 
@@ -50,7 +56,7 @@ def pooled(jobs: Iterable[Job], stop: Event, count: int) -> Outcomes:
     while True:
         broken = Event()
         with _pool(count) as pool:
-            for future, job in _finished(waiting, stop, pool, 2 * count, broken):
+            for future, job in _finished(waiting, stop, pool, _work, 2 * count, broken):
                 if _died(future):
                     suspects.append(job)
                 else:
@@ -60,13 +66,25 @@ def pooled(jobs: Iterable[Job], stop: Event, count: int) -> Outcomes:
         while suspects and not stop.is_set():
             job = suspects.pop()
             with _pool(1) as pool:
-                for future, _ in _finished(iter([job]), stop, pool):
-                    done = _result(future, job)
+                for future, _ in _finished(iter([job]), stop, pool, _work):
+                    done = failed(job[0], f"{job[0].source}: {DIED}") if _died(future) else _result(future, job)
                     yield job[0], done._replace(outcome=done.outcome._replace(note=ALONE))
 
 
-def _pool(count: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(count, mp_context=_context(), initializer=_leave_interrupts_to_the_parent)
+@contextmanager
+def _pool(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes of our own. In the end the jobs in work are waited for, and killed at another interrupt."""
+    pool = ProcessPoolExecutor(min(count, MOST), mp_context=_context(), initializer=_begin)
+    try:
+        yield pool
+    finally:
+        workers = list((pool._processes or {}).values())
+        try:
+            pool.shutdown()
+        except KeyboardInterrupt:
+            for worker in workers:
+                worker.kill()
+            raise
 
 
 def _context() -> BaseContext:
@@ -75,13 +93,51 @@ def _context() -> BaseContext:
     return get_context("forkserver" if method == "fork" and active_count() > 1 else method)
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    """Ctrl-C reaches every process of a terminal; a job that runs is to end whole."""
+# ---------------------------------------------------------------- in a process of our own
+
+
+class _Ended(BaseException):
+    """This process is asked to end."""
+
+
+def _begin() -> None:
+    """What a terminal sends to all its processes is the parent's to answer: a job that runs is to end whole.
+
+    But no process outlives its parent.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    parent_process().join()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _work(*job: Any) -> Done:
+    """Do a job; where the process is asked to end, what the job was writing is cleared away first."""
+    try:
+        signal.signal(signal.SIGTERM, _raise_ended)
+        done = do(*job)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        return done
+    except _Ended:
+        os._exit(1)
+
+
+def _raise_ended(*_: object) -> NoReturn:
+    raise _Ended
+
+
+# ---------------------------------------------------------------- jobs and their ends
 
 
 def _finished(
-    waiting: Iterator[Job], stop: Event, executor: Executor, most: Optional[int] = None, broken: Optional[Event] = None,
+    waiting: Iterator[Job], stop: Event, executor: Executor, work: Callable[..., Done], most: Optional[int] = None,
+    broken: Optional[Event] = None,
 ) -> Iterator[Tuple[Future, Job]]:
     """Jobs with their futures as they end, at most so many of them at a time on the executor."""
     ended: SimpleQueue = SimpleQueue()
@@ -93,7 +149,7 @@ def _finished(
                     future.cancel()
             elif broken is None or not broken.is_set():
                 for job in islice(waiting, None if most is None else most - len(running)):
-                    future = _submit(executor, job)
+                    future = _submit(executor, work, job)
                     running[future] = job
                     future.add_done_callback(ended.put)
             if not running:
@@ -109,14 +165,28 @@ def _finished(
             future.cancel()
 
 
-def _submit(executor: Executor, job: Job) -> Future:
+def _submit(executor: Executor, work: Callable[..., Done], job: Job) -> Future:
     """A job's future; an executor that is broken or shut down gives one that has failed."""
     try:
-        return executor.submit(do, *job)
+        with _no_interrupts():
+            return executor.submit(work, *job)
     except RuntimeError as error:
         future: Future = Future()
         future.set_exception(error)
         return future
+
+
+@contextmanager
+def _no_interrupts() -> Iterator[None]:
+    """Interrupts come later; a process that is started here begins without them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, old)
 
 
 def _died(future: Future) -> bool:
@@ -128,6 +198,4 @@ def _result(future: Future, job: Job) -> Done:
     error = future.exception()
     if error is None:
         return future.result()
-    task = job[0]
-    reason = DIED if isinstance(error, BrokenExecutor) else f"its worker failed: {type(error).__name__}: {error}"
-    return failed(task, f"{task.source}: {reason}")
+    return failed(job[0], f"{job[0].source}: its worker failed: {type(error).__name__}: {error}")

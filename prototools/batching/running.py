@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import Executor
 from contextlib import closing
+from multiprocessing import current_process
 from threading import Event
 from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence, Union
 
@@ -42,7 +43,7 @@ def batch(
     rendered with `values` first, which fill the `$NAME`s of a prototxt too. A caffemodel of the same folder and
     stem is patched beside the target. The other options are `rewrite`'s.
 
-    `jobs` is the number of processes; 1 is this one. `executor` is any `concurrent.futures.Executor`
+    `jobs` is the number of processes; 1 is this one, and so is any number where this one may start no other. `executor` is any `concurrent.futures.Executor`
     instead, whose workers have prototools and see the same files under the same paths; it is not shut down.
     A script that starts processes needs `if __name__ == "__main__":`, as `multiprocessing` says.
 
@@ -53,7 +54,8 @@ def batch(
     what is done by then is kept.
 
     Raises `BatchError` before anything is written, where two files have one target or `out` is no folder,
-    and `ValueError` for an unknown name. What is wrong with one file is in its outcome.
+    `ValueError` for an unknown name, and in the end `FileError` where what is done cannot be remembered.
+    What is wrong with one file is in its outcome.
     """
     rewriting = {"shapes": {blob: tuple(shape) for blob, shape in (shapes or {}).items()}, "dialect": tuple(dialect),
                  "lowering": lowering, "prefer": prefer, "filler_safe": filler_safe, "accept": tuple(accept)}
@@ -83,6 +85,7 @@ def run(
             for task, done in outcomes:
                 found[task] = done.outcome
                 records.put(task, done.record)
+                records.save_now_and_then()
                 if fail_fast and done.outcome.code:
                     stop.set()
                 if on_done:
@@ -96,5 +99,6 @@ def _outcomes(waiting: List[Job], stop: Event, jobs: int, executor: Optional[Exe
     """Each task with what was done, as it is done."""
     if executor is not None:
         return submitted(waiting, stop, executor)
-    count = min(jobs, len(waiting))
+    # A daemonic process, such as a worker of multiprocessing.Pool, may start none.
+    count = 1 if current_process().daemon else min(jobs, len(waiting))
     return pooled(waiting, stop, count) if count > 1 else here(waiting, stop)

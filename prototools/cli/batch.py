@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from contextlib import contextmanager
+from threading import current_thread, main_thread
 from time import perf_counter
 from typing import Any, Callable, Iterator, List, Optional, Tuple
 
@@ -51,7 +53,7 @@ def command(sources: Tuple[str, ...], out: str, jobs: Optional[int], shapes, par
 
     try:
         tasks = find(sources, out)
-        with usage(), _teller(len(tasks), quiet) as tell:
+        with usage(), _asked_to_end(), _teller(len(tasks), quiet) as tell:
             outcomes = run(tasks, out, settings, jobs or _cores(), None, force, fail_fast, on_done)
     except KeyboardInterrupt:
         stopped = f"interrupted: {len(outcomes)} of {many(len(tasks), 'file')} done; the same command does the rest"
@@ -63,6 +65,21 @@ def command(sources: Tuple[str, ...], out: str, jobs: Optional[int], shapes, par
         say(stopped)
     code = FAILED if stopped else max((outcome.code for outcome in outcomes), default=DONE)
     sys.exit(max(code, attempt(lambda path: _write_report(path, outcomes), report)) if report else code)
+
+
+@contextmanager
+def _asked_to_end() -> Iterator[None]:
+    """By `timeout`, a scheduler or a terminal that is closed: a batch ends then as it does with Ctrl-C."""
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    usual = current_thread() is main_thread() and signal.SIG_DFL
+    numbers = [number for number in numbers if signal.getsignal(number) is usual]
+    for number in numbers:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _cores() -> int:
