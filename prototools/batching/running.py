@@ -43,8 +43,9 @@ def batch(
     rendered with `values` first, which fill the `$NAME`s of a prototxt too. A caffemodel of the same folder and
     stem is patched beside the target. The other options are `rewrite`'s.
 
-    `jobs` is the number of processes; 1 is this one, and so is any number where this one may start no other. `executor` is any `concurrent.futures.Executor`
-    instead, whose workers have prototools and see the same files under the same paths; it is not shut down.
+    `jobs` is the number of processes; 1 is this one, and so is any number where this one may start no other.
+    `executor` is any `concurrent.futures.Executor` instead, whose workers have prototools and see the same files
+    under the same paths; it is not shut down.
     A script that starts processes needs `if __name__ == "__main__":`, as `multiprocessing` says.
 
     A file is skipped where its bytes, its caffemodel's, the options and this version are those of an earlier
