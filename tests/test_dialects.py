@@ -53,6 +53,10 @@ LAYERS_READ = [
     ("ResizeBilinear", 'resize_bilinear_param { data_format: "NCHW" scale_height: 1.5 half_pixel_centers: true }',
      None),
     ("ResizeBilinear", 'resize_bilinear_param { data_format: "NCHW" align_corners: true scale_width: 0.2 }', None),
+    ("ResizeBilinear", 'resize_bilinear_param { data_format: "NCHW" output_height: 1 output_width: 9 '
+     "pytorch_half_pixel: true }", None),
+    ("ResizeBilinear", 'resize_bilinear_param { data_format: "NCHW" output_height: 1 output_width: 9 '
+     "half_pixel_centers: true }", None),
     ("ResizeBilinear", "resize_bilinear_param { factor: 1.7 }", None),
     ("ResizeBilinear", "resize_bilinear_param { height: 9 width: 3 }", None),
     ("ResizeNearestNeighbor", 'resize_nearest_neighbor_param { data_format: "NCHW" scale_height: 3 }', None),

@@ -218,6 +218,10 @@ UPSAMPLES = [
      resized(THREE, [0, 0.25, 0.75, 1.25, 1.75, 2])),
     ("ResizeBilinear", "resize_bilinear_param { factor: 2 }", None,
      resized(THREE, [0, 0.5, 1, 1.5, 2, 2])),
+    ("ResizeBilinear", 'resize_bilinear_param { output_height: 1 data_format: "NCHW" pytorch_half_pixel: true }',
+     None, [A]),
+    ("ResizeBilinear", 'resize_bilinear_param { output_height: 1 data_format: "NCHW" half_pixel_centers: true }',
+     None, [B]),
     ("ResizeNearestNeighbor", 'resize_nearest_neighbor_param { scale_height: 2 data_format: "NCHW"'
      " half_pixel_onnx: true }", None, [A, A, A, B, B, C]),
 ]

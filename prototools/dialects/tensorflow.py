@@ -38,16 +38,29 @@ def _claims_synopsys(context: Context) -> bool:
 
 def _read_bilinear(context: Context) -> Reading:
     param = _in_planes(context, BILINEAR)
-    half = param.boolean("half_pixel_centers") or param.boolean("pytorch_half_pixel")
-    plain = HALF_PIXEL if half else ASYMMETRIC
-    return _resized(context, param, ALIGN_CORNERS if param.boolean("align_corners") else plain, plain)
+    _one_grid(param, "align_corners", "half_pixel_centers", "pytorch_half_pixel")
+    if param.boolean("align_corners"):
+        return _resized(context, param, ALIGN_CORNERS, ASYMMETRIC)
+    if param.boolean("pytorch_half_pixel"):
+        # Where one row comes out it is row 0, not the middle.
+        return _resized(context, param, HALF_PIXEL, ALIGN_CORNERS)
+    plain = HALF_PIXEL if param.boolean("half_pixel_centers") else ASYMMETRIC
+    return _resized(context, param, plain, plain)
 
 
 def _read_neighbor(context: Context) -> Reading:
     param = _in_planes(context, NEIGHBOR)
+    _one_grid(param, "align_corners", "half_pixel_centers")
     onnx = HALF_PIXEL_ONNX if param.boolean("half_pixel_onnx") else NEAREST
     plain = HALF_PIXEL_NEAREST if param.boolean("half_pixel_centers") else onnx
     return _resized(context, param, NEAREST_ALIGN_CORNERS if param.boolean("align_corners") else plain, plain)
+
+
+def _one_grid(param: Message, *flags: str) -> None:
+    """The fork refuses two grids at once."""
+    wanted = [name for name in flags if param.boolean(name)]
+    if len(wanted) > 1:
+        raise Refused(f"{wanted[0]} and {wanted[1]} must not both be true")
 
 
 def _in_planes(context: Context, name: str) -> Message:
@@ -60,7 +73,7 @@ def _in_planes(context: Context, name: str) -> Message:
 
 
 def _resized(context: Context, param: Message, sampling: Sampling, for_one: Sampling) -> Reading:
-    """Corners cannot fall on corners where one row comes out, so there the plain grid holds."""
+    """Where one row comes out there is another grid: corners cannot fall on corners."""
     sizes = [_size(param, side) for side in ("height", "width")]
     single = [size == Given(1) or rows is not None and size(rows) == 1 for size, rows in zip(sizes, context.rows(0))]
     return Reading(Resize(*(Axis(for_one if one else sampling, size) for one, size in zip(single, sizes))))

@@ -98,12 +98,14 @@ def resize_bilinear(call: Call) -> List[np.ndarray]:
     param = call.param("resize_bilinear_param")
     if written(param, "factor", "height", "width"):
         return [_unmerged_bilinear(call, param)]
-    half = param.boolean("half_pixel_centers") or param.boolean("pytorch_half_pixel")
+    torch = param.boolean("pytorch_half_pixel")
+    half = param.boolean("half_pixel_centers") or torch
 
     def grid(size: int, new_size: int) -> Taps:
         if param.boolean("align_corners") and new_size > 1:
             return aligned(size, new_size, call.float32_ratio)
-        return half_pixel(size, new_size) if half else asymmetric(size, new_size)
+        # PyTorch's form gives row 0 where one row comes out.
+        return half_pixel(size, new_size) if half and not (torch and new_size == 1) else asymmetric(size, new_size)
 
     return [_by_format(call, param, lambda blob, size: lerp(
         blob, grid(blob.shape[2], size[0]), grid(blob.shape[3], size[1])))]
