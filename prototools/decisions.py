@@ -271,14 +271,17 @@ def _placeholders(net: Net, maker: Optional[Layer]) -> List[str]:
 
 def _root(net: FilteredNet, shapes: Inference, blob: str, reader: Layer) -> Tuple[str, Optional[Layer]]:
     """Upstream from a blob to the first one whose shape nothing in the file tells, and the layer that makes it."""
-    seen: Dict[str, None] = {}
+    seen: Set[int] = set()
     maker: Optional[Layer] = None
-    while blob not in seen:
-        seen[blob] = None
+    while True:
         source = _source_of(net, blob, reader)
         if source is None or source.layer is None:
             return blob, None
+        # An in-place layer makes the blob that it reads, so it is layers that must not come twice.
+        if id(source.layer) in seen:
+            return blob, maker
         maker = reader = source.layer
+        seen.add(id(maker))
         if _placeholders(net.net, maker):
             return blob, maker
         open_bottoms = [
@@ -288,7 +291,6 @@ def _root(net: FilteredNet, shapes: Inference, blob: str, reader: Layer) -> Tupl
         if not open_bottoms:
             return blob, maker
         blob = open_bottoms[0]
-    return blob, maker
 
 
 def _source_of(net: FilteredNet, blob: str, reader: Layer) -> Optional[Source]:

@@ -127,6 +127,10 @@ INPUT = 'layer { name: "data" type: "Input" top: "data" input_param { shape { di
 CONV = 'layer { name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param { num_output: 7 ' \
        'kernel_size: 3 pad: 1 } }\n'
 
+POOL = INPUT + 'layer { name: "p" type: "Pooling" bottom: "data" top: "p" pooling_param { kernel_size: 2 stride: 2 } }'
+SEGMENTS = 'layer { name: "data" type: "ImageSegData" top: "data" top: "label" image_data_param { batch_size: 4 } ' \
+           'transform_param { crop_size: 33 } }'
+
 #: A net, `--shape`, a blob, and what is known of it.
 PARTIAL = [
     ('input: "data" ' + CONV, {}, "c", (None, 7, None, None)),
@@ -165,6 +169,19 @@ PARTIAL = [
     (INPUT + 'layer { name: "b" type: "BN" bottom: "data" top: "b" } ' + CONV.replace("data", "b"), {},
      "c", (2, 7, 9, 11)),
     (INPUT + CONV.replace("Convolution", "DepthwiseConvolution"), {}, "c", (2, 7, 9, 11)),
+    (INPUT + CONV.replace("pad: 1", "pad: 2 hole: 2"), {}, "c", (2, 7, 9, 11)),
+    (INPUT + CONV.replace("pad: 1", "hole_h: 2"), {}, "c", (2, 7, 5, 9)),
+    (INPUT + CONV.replace("pad: 1", "pad_t: 1 pad_b: 2 pad_l: 0 pad_r: 1"), {}, "c", (2, 7, 10, 10)),
+    (INPUT + CONV.replace("pad: 1", "pad_type: 1"), {}, "c", (2, 7, None, None)),
+    (INPUT + CONV.replace("Convolution", "Deconvolution").replace("pad: 1", "pad_b: 1"), {}, "c", (2, 7, 10, 13)),
+    (POOL.replace("kernel_size: 2", "kernel_size: 2 ceil_mode: false"), {}, "p", (2, 3, 4, 5)),
+    (POOL.replace("kernel_size: 2", "kernel_size: 2 pad_t: 1 pad_b: 0"), {}, "p", (2, 3, 5, 6)),
+    (POOL.replace("kernel_size: 2", "kernel_size: 3 pad_b: 2"), {}, "p", (2, 3, 5, 5)),
+    (SEGMENTS, {}, "data", (4, 3, 33, 33)),
+    (SEGMENTS, {}, "label", (4, 1, 33, 33)),
+    (SEGMENTS.replace("batch_size: 4", "label_type: NONE is_color: false"), {}, "data", (1, 1, 33, 33)),
+    (SEGMENTS.replace("batch_size: 4", "label_type: IMAGE"), {}, "label", None),
+    (SEGMENTS.replace("crop_size: 33", "mirror: true"), {}, "data", None),
     ('input: "data" layer { name: "i" type: "Interp" bottom: "data" top: "i" interp_param { height: 5 width: 6 } }',
      {}, "i", (None, None, 5, 6)),
 ]

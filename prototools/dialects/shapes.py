@@ -24,6 +24,10 @@ KEEPING: Dict[str, str] = {
 }
 
 
+#: DeepLab's data layer, which PSPNet and most that came after it train with.
+IMAGE_SEG_DATA = "ImageSegData"
+
+
 def infer_custom(
     net: FilteredNet, shapes: Mapping[str, Sequence[int]], wanted: Sequence[str] = ()
 ) -> Inference:
@@ -33,6 +37,8 @@ def infer_custom(
     """
 
     def custom(layer: Layer, bottoms: Sequence[Shape]) -> Optional[List[Shape]]:
+        if layer.type == IMAGE_SEG_DATA:
+            return _cropped(layer)
         if layer.type in KEEPING and bottoms:
             return _kept(layer, bottoms)
         if layer.kind not in TYPES or not bottoms:
@@ -41,6 +47,17 @@ def infer_custom(
         return None if shape is None else [shape]
 
     return infer(net, shapes, custom)
+
+
+def _cropped(layer: Layer) -> Optional[List[Shape]]:
+    """Images and their labels, pixel by pixel, as large as the crop; without a crop as large as they are."""
+    param, crop = layer.param("image_data_param"), layer.param("transform_param").integer("crop_size")
+    if not crop:
+        return None
+    batch = param.integer("batch_size", 1)
+    image: Shape = (batch, 3 if param.boolean("is_color", True) else 1, crop, crop)
+    label: Shape = (batch, 1, crop, crop) if param.word("label_type", "PIXEL") in ("PIXEL", "2") else None
+    return [image, label]
 
 
 def _kept(layer: Layer, bottoms: Sequence[Shape]) -> Optional[List[Shape]]:

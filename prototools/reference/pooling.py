@@ -15,12 +15,13 @@ LARGEST = float(np.finfo(np.float32).max)
 def pooling(call: Call) -> List[np.ndarray]:
     """MAX (with an optional mask as second top) or AVE pooling of (N, C, H, W).
 
-    The size is rounded up unless `round_mode: FLOOR`. Where there is padding, a last window that
-    would start in the padding behind the image is dropped. STOCHASTIC has no CPU form in Caffe.
+    The size is rounded up unless `round_mode: FLOOR`, or several forks' `ceil_mode: false`. Where there
+    is padding, a last window that would start in the padding behind the image is dropped. STOCHASTIC
+    has no CPU form in Caffe.
     """
     bottom, param = planes(call), call.param("pooling_param")
     window = pooling_window(call, param, bottom.shape[2:])
-    up = choice(param, "round_mode", ("CEIL", "FLOOR"), "CEIL") == "CEIL"
+    up = choice(param, "round_mode", ("CEIL", "FLOOR"), "CEIL") == "CEIL" and param.boolean("ceil_mode", True)
     shape = pooled_size(bottom.shape[2:], window, up)
     if min(shape) < 0:
         raise call.error(f"the pooled size must not be negative, but is {shape[0]} x {shape[1]}")

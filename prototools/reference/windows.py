@@ -42,11 +42,14 @@ def convolution_window(call: Call, param: Message, axes: int) -> Window:
 
     Raises `EngineError` where Caffe stops or crashes: no kernel, a stride of 0, a wrong count.
     """
+    _refuse_sides(call, param)
+    # DeepLab's first forks call it `hole`.
+    dilation = "hole" if written(param, "hole", "hole_h", "hole_w") else "dilation"
     window = Window(
         _per_axis(call, param, "kernel_size", "kernel", axes, 0),
         _per_axis(call, param, "stride", "stride", axes, 1),
         _per_axis(call, param, "pad", "pad", axes, 0),
-        _per_axis(call, param, "dilation", "dilation", axes, 1),
+        _per_axis(call, param, dilation, dilation, axes, 1),
     )
     for name, numbers in (
         ("kernel", window.kernel), ("stride", window.stride), ("dilation", window.dilation)
@@ -54,6 +57,13 @@ def convolution_window(call: Call, param: Message, axes: int) -> Window:
         if min(numbers, default=1) < 1:
             raise call.error(f"{name} must be at least 1 on every axis, but is {numbers}")
     return window
+
+
+def _refuse_sides(call: Call, param: Message) -> None:
+    """A fork's pads for every side have their own rules for what lies there."""
+    for name in ("pad_l", "pad_r", "pad_t", "pad_b", "pad_type"):
+        if param.integer(name):
+            raise call.error(f"{name} is a fork's own pad, which is not run here")
 
 
 def _per_axis(call: Call, param: Message, name: str, short: str, axes: int, default: int) -> Axes:
@@ -72,6 +82,7 @@ def _per_axis(call: Call, param: Message, name: str, short: str, axes: int, defa
 
 def pooling_window(call: Call, param: Message, size: Axes) -> Window:
     """The window of a `PoolingParameter` over the plane `size` (pooling_layer.cpp)."""
+    _refuse_sides(call, param)
     if param.boolean("global_pooling"):
         return Window(tuple(size), (1, 1), (0, 0), (1, 1))
     kernel = _pair(param, "kernel_size", "kernel", 0)

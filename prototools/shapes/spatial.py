@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import ceil, floor
-from typing import List, Optional, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from prototools.net import Layer
 from prototools.prototext import Message
@@ -25,6 +25,27 @@ from prototools.shapes.fillers import check_filler
 IMAGE: Tuple[Dim, ...] = (None, None, None, None)
 
 
+#: The pads that some forks give for every side, by axis: the first row's and the last's (synopsys-caffe).
+SIDES = (("pad_t", "pad_b"), ("pad_l", "pad_r"))
+
+
+class Pad(NamedTuple):
+    """Rows of zeros before the first row and behind the last; None where a fork's own rule gives them."""
+
+    first: Dim
+    last: Dim
+
+
+def _pads(param: Message, pads: Sequence[int]) -> List[Pad]:
+    """Caffe's pads, or those that forks write for every side."""
+    if param.integer("pad_type"):
+        return [Pad(None, None)] * len(pads)
+    sides = [name for pair in SIDES for name in pair]
+    if len(pads) != 2 or not any(param.has(name) for name in sides):
+        return [Pad(pad, pad) for pad in pads]
+    return [Pad(*(param.integer(name, pad) for name in pair)) for pair, pad in zip(SIDES, pads)]
+
+
 def _setting(param: Message, name: str, axes: int, default: int) -> List[int]:
     """Kernel, stride, pad or dilation for every spatial axis (base_conv_layer.cpp, LayerSetUp)."""
     short = "kernel_size" if name == "kernel" else name
@@ -40,28 +61,36 @@ def _setting(param: Message, name: str, axes: int, default: int) -> List[int]:
     return values * axes if len(values) == 1 else values
 
 
+def _dilation(param: Message, axes: int) -> List[int]:
+    """How far the kernel's rows lie apart; DeepLab's first forks call it `hole`."""
+    if not any(param.has(name) for name in ("hole", "hole_h", "hole_w")):
+        return _setting(param, "dilation", axes, 1)
+    both = param.integer("hole", 1)
+    return [param.integer("hole_h", both), param.integer("hole_w", both)][:axes]
+
+
 def _window(
     param: Message, axes: int, deconvolution: bool = False
-) -> Tuple[List[int], List[int], List[int], List[int]]:
+) -> Tuple[List[int], List[int], List[Pad], List[int]]:
     kernel = _setting(param, "kernel", axes, 0)
     require(all(size > 0 for size in kernel), f"the kernel must not be zero: {kernel}")
     stride = _setting(param, "stride", axes, 1)
     # A zero stride_h or stride_w goes unnoticed; Convolution then divides by it, Deconvolution does not.
     unnoticed = deconvolution and not param.has("stride")
     require(unnoticed or all(step > 0 for step in stride), f"the stride must not be zero: {stride}")
-    return kernel, stride, _setting(param, "pad", axes, 0), _setting(param, "dilation", axes, 1)
+    return kernel, stride, _pads(param, _setting(param, "pad", axes, 0)), _dilation(param, axes)
 
 
-def _slid(rows: Dim, kernel: int, stride: int, pad: int, dilation: int) -> Dim:
-    if rows is None:
+def _slid(rows: Dim, kernel: int, stride: int, pad: Pad, dilation: int) -> Dim:
+    if rows is None or pad.first is None or pad.last is None:
         return None
-    return truncated(rows + 2 * pad - (dilation * (kernel - 1) + 1), stride) + 1
+    return truncated(rows + pad.first + pad.last - (dilation * (kernel - 1) + 1), stride) + 1
 
 
-def _spread(rows: Dim, kernel: int, stride: int, pad: int, dilation: int) -> Dim:
-    if rows is None:
+def _spread(rows: Dim, kernel: int, stride: int, pad: Pad, dilation: int) -> Dim:
+    if rows is None or pad.first is None or pad.last is None:
         return None
-    return stride * (rows - 1) + dilation * (kernel - 1) + 1 - 2 * pad
+    return stride * (rows - 1) + dilation * (kernel - 1) + 1 - pad.first - pad.last
 
 
 def convolution(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
@@ -144,7 +173,9 @@ def pooling(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
     require(all(p < k for p, k in zip(pad, kernel) if k is not None), f"pad {pad} must be less than kernel {kernel}")
     # `ceil_mode` is no field of stock Caffe, but several forks have it with one meaning.
     up = param.word("round_mode", "CEIL") in ("CEIL", "0") and param.boolean("ceil_mode", True)
-    rows = [_pooled(*one, any(pad), up) for one in zip(bottom[2:], kernel, stride, pad)]
+    sides = _pads(param, pad)
+    padded = any(any(side) for side in sides)
+    rows = [_pooled(*one, padded, up) for one in zip(bottom[2:], kernel, stride, sides)]
     top = (*bottom[:2], *rows)
     check_blob(top)
     return Answer([top] * max(1, len(layer.tops)))
@@ -185,15 +216,15 @@ def _pooling_pair(param: Message, name: str, default: int) -> Tuple[int, int]:
     return value, value
 
 
-def _pooled(rows: Dim, kernel: Dim, stride: int, pad: int, padded: bool, up: bool) -> Dim:
+def _pooled(rows: Dim, kernel: Dim, stride: int, pad: Pad, padded: bool, up: bool) -> Dim:
     if kernel is None:
         return 1
-    if rows is None:
+    if rows is None or pad.first is None or pad.last is None:
         return None
-    steps = (rows + 2 * pad - kernel) / stride
+    steps = (rows + pad.first + pad.last - kernel) / stride
     out = int(ceil(steps) if up else floor(steps)) + 1
     # A window must not begin in the padding behind the input (clipped if either axis is padded).
-    return out - 1 if padded and (out - 1) * stride >= rows + pad else out
+    return out - 1 if padded and (out - 1) * stride >= rows + pad.first else out
 
 
 def spp(layer: Layer, bottoms: Sequence[Shape]) -> Answer:
