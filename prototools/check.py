@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
-from prototools import schema
+from prototools.conformance import LAYERS, Misfit, kind_of, misfits
 from prototools.dialects import TYPES
 from prototools.dialects.shapes import infer_custom
 from prototools.net import FilteredNet, Layer, Net, NetState
@@ -39,7 +39,9 @@ def check(
     """
     filtered = net.filtered(NetState(phase))
     inference = infer_custom(filtered, shapes or {})
-    found = [*foreign(filtered), *_refusals(filtered, inference)]
+    found = [*_types(filtered), *_fields(net)]
+    said = {(finding.line, finding.problem) for finding in found}
+    found += (one for one in _refusals(filtered, inference) if (one.line, one.problem) not in said)
     if weights is None:
         return found + list(_fillers(filtered, set()))
     with Caffemodel(weights) as model:
@@ -49,10 +51,9 @@ def check(
         return found + list(_misfits(filtered, inference, model))
 
 
-def foreign(net: FilteredNet) -> Iterator[Finding]:
-    """Layers and fields that stock Caffe does not have: the net is for another Caffe, with rules of its own."""
-    yield from _types(net)
-    yield from _fields(net)
+def is_foreign(net: FilteredNet) -> bool:
+    """Whether a net has layers or fields that stock Caffe does not have, so that it is for another Caffe."""
+    return any(_types(net)) or any(misfit.unknown for _, misfit in _stops(net.net))
 
 
 def _finding(layer: Layer, problem: str, cure: str) -> Finding:
@@ -71,26 +72,24 @@ def _types(net: FilteredNet) -> Iterator[Finding]:
             yield _finding(layer, f"{layer.type} is no layer of stock Caffe", cure)
 
 
-def _fields(net: FilteredNet) -> Iterator[Finding]:
-    """Fields of stock layers that stock Caffe does not have, at which it stops reading the file."""
-    names = {2: "LayerParameter", 1: "V1LayerParameter", 0: "V1LayerParameter"}
-    for layer in net.layers:
-        if layer.type in STOCK_TYPES or layer.version == 0:
-            descriptor = schema.message(names[layer.version]).DESCRIPTOR
-            for path, hint in _unknown(layer.message, descriptor, ""):
-                yield _finding(layer, f"stock Caffe knows no field {path}", f"take it out{hint}")
+def _fields(net: Net) -> Iterator[Finding]:
+    """Fields and values at which stock Caffe stops reading the file, whatever the phase."""
+    return (Finding(misfit.line, name, misfit.problem, misfit.cure) for name, misfit in _stops(net))
 
 
-def _unknown(message: Message, descriptor, path: str) -> Iterator[Tuple[str, str]]:
-    """The fields that a message's descriptor does not have, with the name that may be meant."""
-    known = schema.fields(descriptor)
-    for node in message:
-        field = known.get(node.name)
-        if field is None:
-            near = schema.did_you_mean(node.name, known)
-            yield path + node.name, f" ({near.lstrip('; ')})" if near else ""
-        elif isinstance(node, Message) and field.message_type is not None:
-            yield from _unknown(node, field.message_type, f"{path}{node.name}.")
+def _stops(net: Net) -> Iterator[Tuple[str, Misfit]]:
+    """Each with the name of its layer; the fields of a layer that stock Caffe does not have are its fork's."""
+    layers = {layer.message.start: layer for layer in net.layers}
+    for node in net.document:
+        layer = layers.get(node.start) if isinstance(node, Message) else None
+        if layer is not None:
+            stock = layer.type in STOCK_TYPES or layer.version == 0
+            name = "LayerParameter" if layer.version == 2 else "V1LayerParameter"
+            # The name of a fork's V1 type is none of stock Caffe's, which is said already.
+            for misfit in misfits(layer.message, name, stock, () if stock else ("type",)):
+                yield layer.name, misfit
+    for misfit in misfits(net.document, kind_of(net.document), leave=LAYERS):
+        yield "net", misfit
 
 
 def _refusals(net: FilteredNet, inference: Inference) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ PACKAGE = PROJECT / "prototools"
 FLOORS = (
     ("errors",),
     ("prototext", "sampling", "matrices", "resize", "schema", "files", "legacy", "stock"),
-    ("blocks", "interpolation", "tracing", "cost", "net", "reference", "realcaffe", "shapes", "weights"),
+    ("blocks", "conformance", "interpolation", "tracing", "cost", "net", "reference", "realcaffe", "shapes", "weights"),
     ("lowerings", "dialects", "engines", "changes"),
     (
         "placement", "decisions", "rewriter", "patching", "report", "check", "verify", "upgrading", "deploying",

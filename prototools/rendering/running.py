@@ -191,9 +191,9 @@ def _refusals(net: FilteredNet) -> Tuple[List[ProtoTextError], List[ProtoTextErr
     errors = infer(net).faults
     if not errors:
         return [], []
-    from prototools.check import foreign
+    from prototools.check import is_foreign
 
-    if not any(foreign(net)):
+    if not is_foreign(net):
         return errors, []
     wires = {layer.error(sentence).message for layer, sentence in net.problems}
     return [error for error in errors if error.message in wires], errors
