@@ -201,6 +201,8 @@ REFUSED = [
     (INPUT + INPUT, "2:1: data: ", "produced by another layer too"),
     (INPUT + 'layer { name: "r" type: "ReLU" bottom: "data" top: "data" } ' + CONV +
      'layer { name: "s" type: "ReLU" bottom: "data" top: "data" }', "", "changed in place"),
+    (INPUT + CONV.replace("convolution_param", "loss_weight: 1 convolution_param")
+     + 'layer { name: "r" type: "ReLU" bottom: "c" top: "c" }', "3:1: r: ", "changed in place, but has a loss_weight"),
     ('input: "data"\n' + CONV, "1:1: ", "needs a shape"),
     (INPUT + CONV.replace("num_output: 7", "num_output: 7.5"), "2:", "7.5"),
     ('layer { name: "d" type: "Data" top: "d" data_param { source: "none" } }', "1:1: d: ", "must be there"),
@@ -223,6 +225,10 @@ def test_a_shape_for_no_blob() -> None:
 
 #: Nets of the old forms, and of several layers, that Caffe accepts or refuses as we do.
 WHOLE = [
+    INPUT + CONV.replace("convolution_param", "loss_weight: 1 convolution_param")
+    + 'layer { name: "r" type: "ReLU" bottom: "c" top: "c" }',
+    INPUT + CONV.replace("convolution_param", "loss_weight: 0 convolution_param")
+    + 'layer { name: "r" type: "ReLU" bottom: "c" top: "c" }',
     'input: "x" input_dim: 2 input_dim: 3 input_dim: 8 input_dim: 9 '
     'layers { layer { name: "p" type: "padding" pad: 2 } bottom: "x" top: "p" } '
     'layers { layer { name: "c" type: "conv" num_output: 4 kernelsize: 3 stride: 2 biasterm: false '

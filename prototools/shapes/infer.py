@@ -196,8 +196,10 @@ class Inference:
         for index, (bottom, top) in enumerate(zip(layer.bottoms, layer.tops)):
             source = self.net.sources(layer)[index]
             if bottom == top and source is not None:
-                readers = self.net.consumers(source.layer, source.top)
-                require(len(readers) == 1, f"blob {top!r} is changed in place, but {len(readers)} layers read it")
+                readers = len(self.net.consumers(source.layer, source.top))
+                require(readers == 1, f"blob {top!r} is changed in place, but {readers} layers read it")
+                loss = weighed(source.layer, source.top)
+                require(not loss, f"blob {top!r} is changed in place, but has a loss_weight")
 
     def _share(self, view: Layer, params: Sequence[Shape]) -> None:
         """Check `param` against the learned blobs, and against the layers it shares them with."""
@@ -217,6 +219,12 @@ def _top_names(layer: Layer, rule: Optional[Rule]) -> List[str]:
     if rule is None or not rule.loss:
         return layer.tops
     return layer.tops + [AUTOMATIC] * (rule.tops[0] - len(layer.tops))
+
+
+def weighed(layer: Optional[Layer], top: int) -> bool:
+    """Whether a top has a loss_weight that is not 0: the loss then reads it too (insert_splits.cpp)."""
+    weights = [] if layer is None else layer.message.numbers("loss_weight")
+    return top < len(weights) and weights[top] != 0
 
 
 def _loss_weights(layer: Layer, rule: Rule, tops: int) -> List[float]:

@@ -6,7 +6,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from prototools.net import FilteredNet, Layer
 from prototools.shapes.blob import Shape
-from prototools.shapes.infer import Inference
+from prototools.shapes.infer import Inference, weighed
 
 
 class Split(NamedTuple):
@@ -33,11 +33,11 @@ def splits(net: FilteredNet) -> Iterator[Split]:
     A blob gets one copy for each reader, and one where it has a loss_weight, if that makes more than one.
     """
     for maker, index, blob in _tops(net):
-        weighed = _weighed(maker, index)
-        uses = len(net.consumers(maker, index)) + weighed
+        loss = weighed(maker, index)
+        uses = len(net.consumers(maker, index)) + loss
         if uses > 1:
             name = _name(blob, maker, index)
-            yield Split(maker, index, blob, weighed, [f"{name}_{number}" for number in range(uses)])
+            yield Split(maker, index, blob, loss, [f"{name}_{number}" for number in range(uses)])
 
 
 def split_blobs(net: FilteredNet, inference: Inference) -> Dict[str, Shape]:
@@ -60,8 +60,3 @@ def _tops(net: FilteredNet) -> Iterator[Tuple[Optional[Layer], int, str]]:
     for layer in net.layers:
         for index, blob in enumerate(layer.tops):
             yield layer, index, blob
-
-
-def _weighed(layer: Optional[Layer], index: int) -> bool:
-    weights = [] if layer is None else layer.message.numbers("loss_weight")
-    return index < len(weights) and weights[index] != 0
