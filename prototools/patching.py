@@ -13,6 +13,7 @@ from prototools import weights
 from prototools.changes import Result
 from prototools.matrices import Weights
 from prototools.net import Layer, Net
+from prototools.prototext import parse
 from prototools.tracing import bilinear_taps
 
 
@@ -25,10 +26,17 @@ def patch_weights(result: Result, source: str, target: str) -> bool:
     return weights.patch(source, target, replaced_layers(result))
 
 
+def belongs_to(result: Result, source: str) -> bool:
+    """Whether a caffemodel has weights for a layer that stays in the net, or has none at all."""
+    kept = {layer.name for layer in _net(result).layers} - {name for one in result.changes for name in one.new_layers}
+    with weights.Caffemodel(source) as model:
+        entered = {entry.name for entry in model.entries if entry.blobs}
+    return not entered or bool(entered & kept)
+
+
 def replaced_layers(result: Result) -> Dict[str, List[weights.NewLayer]]:
     """The new layers that have blobs, by the name of the layer they replace."""
-    text = result.text.encode("utf-8", "surrogateescape") if isinstance(result.text, str) else result.text
-    layers = {layer.name: layer for layer in Net(text).layers}
+    layers = {layer.name: layer for layer in _net(result).layers}
     replaced: Dict[str, List[weights.NewLayer]] = {}
     for change in result.changes:
         # A layer of the same name that stays keeps its entry; the new layers then stand at the end.
@@ -36,6 +44,11 @@ def replaced_layers(result: Result) -> Dict[str, List[weights.NewLayer]]:
         made = (layers[name] for name in change.new_layers)
         place += [_entered(layer, change.matrices.get(layer.name)) for layer in made if layer.type in weights.V1_TYPES]
     return replaced
+
+
+def _net(result: Result) -> Net:
+    text = result.text.encode("utf-8", "surrogateescape") if isinstance(result.text, str) else result.text
+    return Net(parse(text, placeholders=True))
 
 
 def _entered(layer: Layer, matrix: Optional[Weights]) -> weights.NewLayer:

@@ -65,6 +65,8 @@ CALLS = [
     pytest.param("rewrite --diff --check net.prototxt", 2, "", "cannot be used together", id="two ways out"),
     pytest.param("rewrite -o out net.prototxt stock.prototxt", 2, "", "-o takes one NET", id="one output"),
     pytest.param("rewrite -o no/such/out net.prototxt", 2, "", "no/such/out: cannot be written", id="target"),
+    pytest.param("rewrite --report no/such/out net.prototxt", 2, '"up/deconv"', "no/such/out: cannot be written",
+                 id="report"),
     pytest.param("shapes net.prototxt", 0, "1 x 3 x 25 x 25", "", id="shapes"),
     pytest.param("rules", 0, "segnet", "", id="rules"),
     pytest.param("rules zoom", 0, "Kernel 2 z - 1", "", id="one lowering"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, List, Optional, Tuple
 
 import click
@@ -11,7 +12,7 @@ from prototools.changes import Result
 from prototools.cli.delivery import Delivery, deliver, delivery_options, one_way_out, weights_both
 from prototools.cli.rewriting import rewriting_options, usage
 from prototools.cli.values import texts_of
-from prototools.cli.verdict import DONE, FOUND, each, many, say, shape_option
+from prototools.cli.verdict import DONE, FOUND, attempt, many, say, shape_option, worst
 from prototools.rewriter import rewrite
 
 
@@ -44,22 +45,26 @@ def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: 
             reports.append(_report(path, result))
         _comment(path, result, quiet, bool(weights))
         if weights and (partial or not result.refusals):
-            _patch(result, weights, weights_out)
+            _patch(path, result, weights, weights_out)
         return _deliver(path, data, result, way, partial)
 
-    try:
-        each(nets, job)
-    finally:
-        if report:
-            from prototools.report import as_json
-
-            files.write(report, as_json(reports))
+    code = worst(nets, job)
+    sys.exit(max(code, attempt(lambda target: _write_report(target, reports), report)) if report else code)
 
 
-def _patch(result: Result, weights: str, weights_out: str) -> None:
-    from prototools.patching import patch_weights
+def _write_report(target: str, reports: List[dict]) -> int:
+    from prototools.report import as_json
+
+    files.write(target, as_json(reports))
+    return DONE
+
+
+def _patch(path: str, result: Result, weights: str, weights_out: str) -> None:
+    from prototools.patching import belongs_to, patch_weights
 
     patch_weights(result, weights, weights_out)
+    if not belongs_to(result, weights):
+        say(f"{weights}: none of its layers with weights is in {path}; are they another net's?")
 
 
 def _rewrite(data: bytes, **settings: Any) -> Result:

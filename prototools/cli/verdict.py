@@ -24,10 +24,12 @@ def many(count: int, thing: str) -> str:
 
 def each(paths: Iterable[str], job: Callable[[str], int]) -> NoReturn:
     """Do a job for every file and leave with the largest code; one bad file never stops the rest."""
-    worst = DONE
-    for path in paths:
-        worst = max(worst, attempt(job, path))
-    sys.exit(worst)
+    sys.exit(worst(paths, job))
+
+
+def worst(paths: Iterable[str], job: Callable[[str], int]) -> int:
+    """The largest verdict of a job for every file."""
+    return max([attempt(job, path) for path in paths], default=DONE)
 
 
 def attempt(job: Callable[[str], int], path: str, name: Optional[str] = None) -> int:
