@@ -167,16 +167,50 @@ def test_other_python_layers_stay() -> None:
     assert not result.changes and not result.refusals
 
 
-def test_three_bottoms() -> None:
-    """ctensmeyer's Upsample: data, mask, and a blob of the wanted size."""
+#: A layer with a mask, the Pooling's window, and the rows and columns of the pooled blob.
+MASKED = [
+    ('type: "Upsample" bottom: "pool" bottom: "mask" bottom: "image"', "kernel_size: 2 stride: 2", (6, 8)),
+    ('type: "Upsample" bottom: "pool" bottom: "mask" upsample_param { pad_out_W: true }', "kernel_size: 2 stride: 2",
+     (6, 7)),
+    ('type: "Unpooling" bottom: "pool" bottom: "mask" unpooling_param { unpool: MAX kernel_size: 2 stride: 2 }',
+     "kernel_size: 2 stride: 2", (6, 8)),
+    ('type: "Unpooling" bottom: "pool" bottom: "mask" unpooling_param { kernel_size: 3 stride: 2 }',
+     "kernel_size: 3 stride: 2", (7, 9)),
+    ('type: "Unpooling" bottom: "pool" bottom: "mask" unpooling_param { kernel_h: 3 kernel_w: 2 stride: 2 pad_h: 1 '
+     "pad_w: 0 }", "kernel_h: 3 kernel_w: 2 stride: 2 pad_h: 1 pad_w: 0", (7, 8)),
+]
+
+
+@pytest.mark.parametrize("layer, window, size", MASKED)
+def test_masks(layer: str, window: str, size) -> None:
+    """Every value lands where its window found it."""
     text = (
-        'layer { name: "image" type: "Input" top: "image" input_param { shape { dim: 1 dim: 2 dim: 6 dim: 8 } } }\n'
-        'layer { name: "pool" type: "Pooling" bottom: "image" top: "pool" top: "mask" '
-        "pooling_param { pool: MAX kernel_size: 2 stride: 2 } }\n"
-        'layer { name: "up" type: "Upsample" bottom: "pool" bottom: "mask" bottom: "image" top: "up" }\n'
+        'layer { name: "image" type: "Input" top: "image" input_param { shape { dim: 1 dim: 2 '
+        f'dim: {size[0]} dim: {size[1]} }} }} }}\nlayer {{ name: "pool" type: "Pooling" bottom: "image" top: "pool" '
+        f'top: "mask" pooling_param {{ pool: MAX {window} }} }}\nlayer {{ name: "up" {layer} top: "up" }}\n'
     )
-    before, after = outcome(text, {"image": np.random.RandomState(0).randn(1, 2, 6, 8)}, None)
-    assert np.count_nonzero(before) == 24 and np.array_equal(before, after)
+    before, after = outcome(text, {"image": np.random.RandomState(0).randn(1, 2, *size)}, None)
+    assert before.shape == (1, 2, *size) and np.count_nonzero(before) > 10 and np.array_equal(before, after)
+
+
+#: A layer with a mask that is refused, and words of the reason.
+MASKED_WRONGLY = [
+    ("pooling_param { pool: MAX kernel_size: 2 stride: 2 }", "unmerged patches of Caffe"),
+    ("unpooling_param { unpool: TILE kernel_size: 2 stride: 2 }", "unpool must be MAX, but is TILE"),
+    ("unpooling_param { kernel_size: 2 stride: 0 }", "must be at least 1"),
+    ("unpooling_param { kernel_size: 3 stride: 2 }", "the mask's indices belong to another plane"),
+]
+
+
+@pytest.mark.parametrize("param, words", MASKED_WRONGLY)
+def test_masks_that_cannot_be_read(param: str, words: str) -> None:
+    """Refused with the reason."""
+    text = ('layer { name: "image" type: "Input" top: "image" input_param { shape { dim: 1 dim: 2 dim: 6 dim: 8 } } }\n'
+            'layer { name: "pool" type: "Pooling" bottom: "image" top: "pool" top: "mask" pooling_param { '
+            f'kernel_size: 2 stride: 2 }} }}\nlayer {{ name: "up" type: "Unpooling" bottom: "pool" bottom: "mask" '
+            f'top: "up" {param} }}\n')
+    refusal, = rewrite(text).refusals
+    assert words in refusal.reason
 
 
 @pytest.mark.parametrize("kind", sorted(UNREAD_TYPES))

@@ -310,6 +310,7 @@ SCATTERS = [
     ("Unpooling", "unpooling_param { output_h: 5 output_w: 4 scale: 2 }", None, (5, 4)),
     ("UNPOOLING", "unpooling_param { kernel_size: 2 stride: 2 unpool_h: 5 unpool_w: 7 }", None,
      (5, 7)),
+    ("Unpooling", "unpooling_param { kernel_h: 3 kernel_w: 2 stride: 2 pad_h: 0 pad_w: 1 }", None, (5, 4)),
     ("MaxUnPool", "max_unpool_param { dst_h: 4 dst_w: 5 }", None, (4, 5)),
 ]
 

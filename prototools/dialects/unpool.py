@@ -32,7 +32,7 @@ from prototools.prototext import Message
 from prototools.resize import Given, SizeRule, Times, Unpool
 
 SEGNET_FIELDS = (
-    "scale", "scale_h", "scale_w", "pad_out_h", "pad_out_w", "upsample_h", "upsample_w",
+    "scale", "scale_h", "scale_w", "pad_out_h", "pad_out_w", "pad_out_W", "upsample_h", "upsample_w",
     "nearestneighbor_mode",
 )
 
@@ -75,7 +75,8 @@ def _segnet_size(param: Message, letter: str) -> SizeRule:
         raise Refused("upsample_h and upsample_w must be given together")
     name = f"scale_{letter}" if param.has(f"scale_{letter}") else "scale"
     factor = positive(param, name, 2, least=2)
-    less = int(param.boolean(f"pad_out_{letter}"))
+    # Cambricon spells the second one with a capital W.
+    less = int(any(param.boolean(f"pad_out_{one}") for one in (letter, letter.upper())))
     if less and factor != 2:
         raise Refused(f"pad_out_{letter} goes with a factor of 2 only, but the factor is {factor}")
     return Times(factor, less)
@@ -92,6 +93,9 @@ def _claims_fusenet(context: Context) -> bool:
 def _read_fusenet(context: Context) -> Reading:
     require_bottoms(context, 2)
     param = context.param("unpooling_param")
+    if not param.names() and context.param("pooling_param").names():
+        raise Refused("it takes its windows from pooling_param, as unmerged patches of Caffe do, which disagree about "
+                      "its size and about what lies between the values (one puts -FLT_MAX there)")
     if param.has("output_h") and param.has("output_w"):
         return _scattered(context, Given(positive(param, "output_h")), Given(positive(param, "output_w")))
     if not param.has("scale"):

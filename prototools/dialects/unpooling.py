@@ -3,6 +3,8 @@
 HyeonwooNoh/caffe's V1 layer `UNPOOLING` (`unpooling_param`): `unpool` MAX, AVE or TILE; the size is
 `unpool_size`, or `unpool_h` and `unpool_w`, and must be given; pads must be zero.
 With a mask, MAX scatters as SegNet does. Without one it puts row i at i * stride.
+CEDN's (jimeiyang and anujkhare/caffe-cedn) is DeconvNet's without a size of its own: with a mask it
+makes H' = (H - 1) stride + kernel - 2 pad.
 AVE spreads each value over its window, TILE repeats it.
 
 Cambricon's `UnPooling`: `unpool` FIXED, DIV or REP with `out_kernel_size`, `out_stride`, `out_pad`;
@@ -104,6 +106,30 @@ def _training(mode: str) -> Tuple[str, ...]:
     return ("the fork divides TILE's gradient by the window's area",) if mode == "TILE" else ()
 
 
+# ---------------------------------------------------------------- cedn
+
+
+def _claims_cedn(context: Context) -> bool:
+    param = context.param(PARAM)
+    masked = len(context.layer.bottoms) == 2 and (context.reads_mask(0) or context.reads_mask(1))
+    return masked and only(param, *DECONVNET) and some(param, "kernel_size", "kernel_h")
+
+
+def _read_cedn(context: Context) -> Reading:
+    require_bottoms(context, 2)
+    param = context.param(PARAM)
+    mode = MODES.get(param.word("unpool", "MAX"), param.word("unpool", "MAX"))
+    if mode != "MAX":
+        raise Refused(f"with a mask unpool must be MAX, but is {mode}")
+    names = (("kernel_size", 0), ("stride", 1), ("pad", 0))
+    kernel, stride, pad = (_pair(param, name, default) for name, default in names)
+    if min(*kernel, *stride) < 1:
+        raise Refused(f"kernel and stride must be at least 1, but are {kernel} and {stride}")
+    sizes = [Times(s, s + 2 * p - k) for k, s, p in zip(kernel, stride, pad)]
+    data, mask = mask_of(context)
+    return Reading(Unpool(sizes[0], sizes[1], data, mask))
+
+
 # ---------------------------------------------------------------- cambricon
 
 
@@ -125,6 +151,8 @@ def _read_cambricon(context: Context) -> Reading:
 DIALECTS = (
     Dialect("deconvnet", ("UNPOOLING", "Unpooling"), "HyeonwooNoh/caffe (DeconvNet)",
             _claims_deconvnet, _read_deconvnet),
+    Dialect("cedn", ("UNPOOLING", "Unpooling"), "CEDN: DeconvNet's without a size",
+            _claims_cedn, _read_cedn),
     Dialect("cambricon_unpooling", ("UnPooling",), "Cambricon: out_kernel_size, out_stride",
             _claims_cambricon, _read_cambricon),
 )

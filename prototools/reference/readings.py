@@ -22,7 +22,7 @@ UPSAMPLE = (
     "yolo", "inisis", "ascend", "sophgo", "nnie", "cambricon", "caffe_plus", "caffemex",
     "tiny_dsod", "sds", "segnet", "ctensmeyer",
 )
-UNPOOLING = ("fusenet", "deconvnet")
+UNPOOLING = ("fusenet", "deconvnet", "cedn")
 RESIZE = ("appearance_flow", "happynear", "face_parsing")
 
 #: Forks whose layer types have one meaning, so that naming them changes nothing here.

@@ -102,7 +102,7 @@ def fusenet(call: Call) -> List[np.ndarray]:
 
 
 def deconvnet(call: Call) -> List[np.ndarray]:
-    """DeconvNet's UNPOOLING: MAX (by mask or by stride), AVE, TILE (unpooling_layer.cpp).
+    """DeconvNet's UNPOOLING, and CEDN's: MAX (by mask or by stride), AVE, TILE (unpooling_layer.cpp).
 
     AVE and TILE add each value, AVE divided by the part of its window inside, over its window.
     """
@@ -130,6 +130,12 @@ def deconvnet(call: Call) -> List[np.ndarray]:
 
 def _unpool_size(call: Call, param: Message) -> Pair:
     both = written(param, "unpool_h") and written(param, "unpool_w")
+    if not (written(param, "unpool_size", "unpool_h", "unpool_w") or len(call.bottoms) < 2):
+        # CEDN's: by the windows, as a mask's Pooling has them.
+        kernel, stride = _sides(param, "kernel_size", "kernel"), _sides(param, "stride", "stride", 1)
+        sides = zip(size_of(planes(call)), kernel, stride, _sides(param, "pad", "pad"))
+        height, width = ((rows - 1) * step + k - 2 * p for rows, k, step, p in sides)
+        return height, width
     if written(param, "unpool_size") == both:
         raise call.error("either unpool_size or unpool_h and unpool_w must be written")
     return _sides(param, "unpool_size", "unpool")
