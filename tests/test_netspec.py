@@ -374,6 +374,7 @@ def in_place_twice() -> Top:
 #: A mistake in a call, the kind of error, and a part of the sentence.
 CALLS = {
     "no top at all": (lambda: L.Silence(L.Silence(data(), ntop=0)), TypeError, "no top to read"),
+    "a setting without a name": (lambda: L.Convolution(data(), 3), TypeError, "Settings are given by name"),
     "ntop -1": (lambda: L.ReLU(data(), ntop=-1), TypeError, "ntop must be"),
     "ntop text": (lambda: L.ReLU(data(), ntop="2"), TypeError, "ntop must be"),
     "text for a top": (lambda: to_proto("a"), AttributeError, "to_proto input 0 is not a Top"),

@@ -236,6 +236,15 @@ def test_wrong_messages() -> None:
         NetSpec.from_proto(net)
 
 
+@pytest.mark.parametrize("wrong", ["deploy.prototxt", Path("deploy.prototxt"), None])
+def test_no_text(wrong: Any) -> None:
+    """The name of a file is no network."""
+    with pytest.raises(TypeError, match="must be given a network's text, but is given .*; read the file"):
+        NetSpec.from_prototxt(wrong)
+    with pytest.raises(TypeError, match="must be given a NetParameter, but is given"):
+        NetSpec.from_proto(wrong)
+
+
 def test_no_code_for_a_type_of_pythons_own() -> None:
     """`L.__class__` is no layer; the NetSpec itself can have such a type."""
     spec = NetSpec.from_prototxt('layer { name: "a" type: "__class__" top: "a" }')

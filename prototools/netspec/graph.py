@@ -130,6 +130,8 @@ def not_a_top(kind: type[WrongValueError], user: str, index: int, value: Any) ->
         note = "A layer with ntop=0 has no top to read."
     elif isinstance(value, str):
         note = "Give the top itself, not its name."
+    elif isinstance(value, (int, float, bool)):
+        note = "Settings are given by name, such as num_output=3."
     # Shown below the error from Python 3.11 on.
     error.__notes__ = [note] if note else []
     return error

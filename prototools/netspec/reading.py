@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
+from google.protobuf.message import Message as ProtoMessage
+
 from prototools import schema
 from prototools.errors import ProtoTextError, SchemaError
+from prototools.netspec.complaints import WrongValueError
 from prototools.netspec.graph import Function, Top, blob
 from prototools.netspec.plain import layer_settings, plain
 from prototools.netspec.settings import near_message
@@ -23,7 +26,7 @@ def read_prototxt(text: str | bytes, kind: type) -> Any:
     """A NetSpec, of class `kind`, of a network's text; see `NetSpec.from_prototxt`."""
     from prototools.upgrading import upgrade
 
-    document = parse(text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape"))
+    document = parse(_bytes_of(text))
     if document.has("layers"):
         document = parse(upgrade(document.source()).text)
     net = message_of(document, "NetParameter")
@@ -32,6 +35,16 @@ def read_prototxt(text: str | bytes, kind: type) -> Any:
         if missing:
             raise _at(layer, f"a layer must have a name and a type, but this one has no {missing[0]}")
     return read_proto(net, kind)
+
+
+def _bytes_of(text: str | bytes) -> bytes:
+    if isinstance(text, bytes):
+        return text
+    # No field is without one of these, and few names of files are with one.
+    if not isinstance(text, str) or text.strip() and not set(text) & set(":{<"):
+        raise WrongValueError(f"from_prototxt must be given a network's text, but is given {text!r}; "
+                              "read the file of that name first.")
+    return text.encode("utf-8", "surrogateescape")
 
 
 # ---------------------------------------------------------------- text to messages
@@ -106,6 +119,9 @@ def _at(node: Message | Scalar, message: str) -> ProtoTextError:
 
 def read_proto(net: Any, kind: type) -> Any:
     """A NetSpec, of class `kind`, of a NetParameter; see `NetSpec.from_proto`."""
+    if not isinstance(net, ProtoMessage):
+        raise WrongValueError(f"from_proto must be given a NetParameter, but is given {net!r}; "
+                              "from_prototxt reads a text.")
     net = schema.message("NetParameter").FromString(net.SerializePartialToString())
     if len(net.layers):
         raise SchemaError("the net's layers must be of the current form, but are V1; upgrade it first, with "
