@@ -499,6 +499,22 @@ def test_subclass() -> None:
     assert type(copy.copy(n)) is Mine
 
 
+class Reaching(NetSpec):
+    """A constructor that reaches past NetSpec's own, which in pycaffe does no more than this."""
+
+    def __init__(self, batch: int) -> None:
+        object.__setattr__(self, "tops", OrderedDict())
+        super(NetSpec, self).__setattr__("batch", batch)
+        self.data = L.Input(shape=dict(dim=[batch, 3]))
+
+
+@pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy, pickled])
+def test_subclass_with_attributes(clone: Callable) -> None:
+    n = clone(Reaching(4))
+    assert type(n) is Reaching and n.batch == 4 and list(n.tops) == ["data"]
+    assert n.to_proto().layer[0].name == "data" and "dim=[4, 3]" in n.to_python()
+
+
 def test_caller_keeps_his_dict() -> None:
     settings = dict(ntop=2, in_place=False, negative_slope=1)
     made = Function("ReLU", [data()], settings)

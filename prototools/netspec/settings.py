@@ -63,6 +63,11 @@ def check_net(settings: Mapping[str, Any]) -> Any:
     return net
 
 
+def net_settings(spec: Any) -> Mapping[str, Any]:
+    """The fields of the net itself; none in a class of a script that makes `tops` by itself, as pycaffe's does."""
+    return spec.__dict__.get("_settings", {})
+
+
 @cache
 def homes_of(type_name: str) -> Mapping[str, str]:
     """For each setting of a layer type's own, the field of LayerParameter that holds it."""

@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from prototools.errors import SchemaError
 from prototools.netspec.graph import OUTSIDE, Function, Top
 from prototools.netspec.plain import Constant
+from prototools.netspec.settings import net_settings
 
 #: The most columns of a line, where no text is longer.
 WIDTH = 100
@@ -40,7 +41,7 @@ class _Writer:
 
     def code(self, spec: Any) -> str:
         """The whole module."""
-        lines = [self._call("n = NetSpec", self._keywords(spec.__dict__["_settings"]))]
+        lines = [self._call("n = NetSpec", self._keywords(net_settings(spec)))]
         lines += [self._layer(function, places) for function, places in self._layers()]
         imports = [
             f"from {home} import {', '.join(found)}" for home, names in _HOMES

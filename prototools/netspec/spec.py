@@ -9,7 +9,7 @@ from typing import Any
 
 from prototools.netspec.complaints import UnknownTopError, WrongStructureError, WrongValueError
 from prototools.netspec.graph import Function, Top, blob, in_order
-from prototools.netspec.settings import check_net, check_settings
+from prototools.netspec.settings import check_net, check_settings, net_settings
 from prototools.netspec.writing import written
 
 
@@ -114,12 +114,12 @@ class NetSpec:
             if not isinstance(value, (Top, Function)):
                 raise WrongStructureError(_not_assignable(name, value))
         names = {top: name for name, top in self.tops.items()}
-        return written(self.tops.values(), names, self.__dict__["_settings"])
+        return written(self.tops.values(), names, net_settings(self))
 
     def __copy__(self) -> NetSpec:
         """Another NetSpec with the same tops."""
         copied = type(self).__new__(type(self))
-        copied.__dict__.update(tops=self.tops.copy(), _settings=dict(self.__dict__["_settings"]))
+        copied.__dict__.update({**self.__dict__, "tops": self.tops.copy(), "_settings": dict(net_settings(self))})
         return copied
 
     def __getstate__(self) -> dict[str, Any]:
@@ -129,7 +129,8 @@ class NetSpec:
         return {
             "layers": [_row(function, numbers) for function in numbers],
             "tops": {name: _reference(top, numbers) for name, top in self.tops.items()},
-            "settings": self.__dict__["_settings"],
+            "settings": net_settings(self),
+            "others": {name: value for name, value in self.__dict__.items() if name not in ("tops", "_settings")},
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -139,7 +140,7 @@ class NetSpec:
             made.append(Function(type_name, bottoms, settings))
             vars(made[-1]).update(others)
         tops = OrderedDict((name, _resolve(reference, made)) for name, reference in state["tops"].items())
-        self.__dict__.update(tops=tops, _settings=state["settings"])
+        self.__dict__.update(tops=tops, _settings=state["settings"], **state["others"])
 
 
 def _update(spec: NetSpec, name: str, settings: Mapping[str, Any]) -> None:
