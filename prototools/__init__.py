@@ -10,6 +10,7 @@ Names are loaded when they are first used, so that a rewrite imports no protobuf
 
 from __future__ import annotations
 
+import os
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, List
@@ -96,3 +97,6 @@ class _Room(ModuleType):
 
 
 sys.modules.update({f"prototools.{name}": _Room(f"prototools.{name}") for name in _PYCAFFE_ROOMS})
+
+# Whoever enters this package in sys.modules as `caffe` imports caffe.coord_map and caffe.proto from here.
+__path__.append(os.path.join(os.path.dirname(__file__), "pycaffe"))

@@ -92,6 +92,8 @@ IMPORTS = {
     "import prototools.pycaffe.draw as found": "draw",
     "import sys, prototools.pycaffe; sys.modules['caffe'] = prototools.pycaffe; import caffe.draw; "
     "from caffe.coord_map import L as found; caffe.proto.caffe_pb2": "layers",
+    "import sys, prototools; sys.modules['caffe'] = prototools; import caffe.draw, caffe.net_spec, caffe.io; "
+    "from caffe.proto import caffe_pb2 as found; from caffe.coord_map import crop; caffe.layers": "caffe_pb2",
     "from prototools.net_spec import *; found = NetSpec": "NetSpec",
     "from prototools.pycaffe.proto.caffe_pb2 import NetParameter as found": "caffe_pb2.NetParameter",
     "from prototools.pycaffe.net_spec import layers as found": "layers",
