@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
+import logging
+import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -23,9 +24,9 @@ class Layers:
         _no_special_name(name)
 
         def layer_fn(*bottoms: Top, **settings: Any) -> Top | tuple[Top, ...] | Function:
-            slip = _slip(name)
-            if slip:
-                warnings.warn(slip, stacklevel=2)
+            if _slip(name):
+                caller = sys._getframe(1)
+                _tell(_slip(name), caller.f_code.co_filename, caller.f_lineno)
             function = Function(name, bottoms, settings)
             if function.ntop == 0:
                 return function
@@ -59,6 +60,12 @@ class _Constants:
             near = schema.did_you_mean(name, known) or f"; it has {', '.join(known) or 'none'}."
             raise UnknownFieldError(f"{self._message_name} has no constant {name!r}{near}")
         return getattr(owner, name)
+
+
+@cache
+def _tell(sentence: str, file: str, line: int) -> None:
+    """Log a warning, once for each place; Python prints it on standard error where no one has set up logging."""
+    logging.getLogger(__name__).warning("%s:%d: %s", file, line, sentence)
 
 
 @cache
