@@ -398,6 +398,8 @@ MISTAKES = [
     ("--shape 1,3,0,4", "shape must be N,C,H,W"),
     ("--shape 1,3,x,4", "shape must be N,C,H,W"),
     ("--shape 1,3,1000,10000 --factor 8", "at most 33,554,432 values, but 1 x 3 x 8000 x 80000"),
+    ("--shape 1,1,1,1 --factor 257", "factor must be at most 256, but is 257"),
+    ("--shape 1,1,1,5000", "at most 8,192 rows and columns, but is 1 x 1 x 2 x 10000"),
     ("--seed -1", "seed must be"),
     ("--engine opencv", "opencv"),
     ("--plot out.jpg", "must end in .png"),

@@ -18,6 +18,8 @@ LIMIT = 1e-5
 
 #: The most values that one enlarged blob may have: a quarter of a gigabyte of float64, and there are a dozen.
 LARGEST = 1 << 25
+#: The largest factor, and the most rows or columns of the result: kernels and matrices grow with their squares.
+LARGEST_FACTOR, LONGEST = 256, 1 << 13
 
 ENGINES = {"reference": "prototools' numpy reference", "caffe": "real Caffe"}
 
@@ -152,6 +154,8 @@ def _checked(factor: Any, shape: Any, engine: str) -> Tuple[int, ...]:
     """The shape, if there is something to compare."""
     if isinstance(factor, bool) or not isinstance(factor, int) or factor < 1:
         raise StudyError(f"factor must be a whole number of at least 1, but is {factor!r}")
+    if factor > LARGEST_FACTOR:
+        raise StudyError(f"factor must be at most {LARGEST_FACTOR}, but is {factor}; smaller ones show the same")
     dims = tuple(shape) if isinstance(shape, (list, tuple)) else ()
     if len(dims) != 4 or any(isinstance(dim, bool) or not isinstance(dim, int) or dim < 1 for dim in dims):
         raise StudyError(f"shape must be N,C,H,W, four whole numbers of at least 1, but is {shape!r}")
@@ -160,6 +164,9 @@ def _checked(factor: Any, shape: Any, engine: str) -> Tuple[int, ...]:
     enlarged = dims[:2] + (dims[2] * factor, dims[3] * factor)
     if dims[0] * dims[1] * enlarged[2] * enlarged[3] > LARGEST:
         raise StudyError(f"the result must have at most {LARGEST:,} values, but {by(enlarged)} has more; "
+                         "a smaller shape shows the same")
+    if max(enlarged[2:]) > LONGEST:
+        raise StudyError(f"the result must have at most {LONGEST:,} rows and columns, but is {by(enlarged)}; "
                          "a smaller shape shows the same")
     return dims
 
