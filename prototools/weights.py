@@ -2,13 +2,12 @@
 
 Forks number their own fields as they like, and 143 is one thing upstream and another in PSPNet.
 So of a foreign file only the name and the blobs of each layer are believed. No message is parsed:
-lengths are walked in a memory map, and what stays is copied as ranges of bytes.
+lengths are walked where they lie, and what stays is copied as ranges of bytes.
 Field numbers are those of `proto/caffe.proto`.
 """
 
 from __future__ import annotations
 
-import mmap
 import os
 import stat
 from typing import IO, Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
@@ -103,8 +102,43 @@ def decode_varint(data: Any, position: int, stop: int) -> Tuple[int, int]:
     raise ValueError(f"the number at byte {position} is broken, or the file ends inside it")
 
 
+class Pages:
+    """A file's bytes by their places: `pages[7]` is a number, `pages[7:9]` are bytes. A page is read at a time.
+
+    A memory map would do the same, but a file that becomes shorter under it ends the process by a signal;
+    here it is a `WeightsError`.
+    """
+
+    SIZE = 4096
+
+    def __init__(self, file: IO[bytes]):
+        self.file = file
+        self.start, self.page = 0, b""
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return self._read(place.start, place.stop - place.start, place.stop - place.start)
+        if not 0 <= place - self.start < len(self.page):
+            self.start, self.page = place, self._read(place, self.SIZE, 1)
+        return self.page[place - self.start]
+
+    def _read(self, start: int, size: int, least: int) -> bytes:
+        self.file.seek(start)
+        data = self.file.read(size)
+        while len(data) < least:
+            more = self.file.read(size - len(data))
+            if not more:
+                raise _changed(self.file.name)
+            data += more
+        return data
+
+
+def _changed(path: str) -> WeightsError:
+    return WeightsError(f"{path}: was changed by another while it was read; run again")
+
+
 class BinaryNet:
-    """A binary net in a memory map, `data`, none of it read yet.
+    """A binary net, its bytes in `data`, none of them read yet.
 
     Use it in a `with` block. Raises `WeightsError` for a file that is HDF5, empty, or larger than
     Caffe reads (2 GB).
@@ -120,7 +154,7 @@ class BinaryNet:
         self.size = self.state[0]
         try:
             self._check_size()
-            self.data = mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_READ)
+            self.data = Pages(self.file)
         except BaseException as error:
             self.file.close()
             if isinstance(error, OSError):
@@ -135,13 +169,12 @@ class BinaryNet:
     def require_unchanged(self) -> None:
         """Raise `WeightsError` where the file was written to since it was opened."""
         if self._state() != self.state:
-            raise WeightsError(f"{self.path}: was changed by another while it was read; run again")
+            raise _changed(self.path)
 
     def __enter__(self) -> Any:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.data.close()
         self.file.close()
 
     def _check_size(self) -> None:
@@ -157,7 +190,7 @@ class BinaryNet:
 
 
 class Caffemodel(BinaryNet):
-    """A caffemodel in a memory map: its entries, in the order of the file.
+    """A caffemodel: its entries, in the order of the file.
 
     Raises `WeightsError` as `BinaryNet` does, and for a file that is truncated or corrupt.
     """
@@ -176,6 +209,8 @@ class Caffemodel(BinaryNet):
                 self._entry(span, FORMS[span.number]) for span in spans(self.data, 0, self.size)
                 if span.number in FORMS and span.value is None
             ]
+        except WeightsError:
+            raise
         except ValueError as error:
             raise WeightsError(f"{self.path}: must be a whole binary caffemodel, but is not: {error}") from None
         if not found:
@@ -239,6 +274,8 @@ def read(path: str) -> Dict[str, List[Any]]:
     with Caffemodel(path) as model:
         try:
             return {entry.name: [model.array(blob) for blob in entry.blobs] for entry in model.entries if entry.blobs}
+        except WeightsError:
+            raise
         except ValueError as error:
             raise WeightsError(f"{path}: must be a whole binary caffemodel, but is not: {error}") from None
 

@@ -388,6 +388,23 @@ def test_weights_that_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert os.listdir(tmp_path) == ["in"]
 
 
+def test_weights_that_become_shorter(tmp_path: Path) -> None:
+    """Under whoever walks through them or reads them, at any place; it is a sentence and not a signal."""
+    path = tmp_path / "in"
+    whole = b"".join(weights.encode(weights.NewLayer(f"fc{i}", "InnerProduct", [((2000,), bytes(8000))]))
+                     for i in range(4))
+    for length in (0, 5, 3000, 8100, len(whole) - 1):
+        for read in (lambda model: list(weights.spans(model.data, 0, model.size)),
+                     lambda model: model.data[100:model.size],
+                     lambda model: weights.write(model, str(tmp_path / "out"), [(0, model.size)])):
+            path.write_bytes(whole)
+            with weights.BinaryNet(str(path)) as model, pytest.raises(weights.WeightsError, match="run again|shorter"):
+                os.truncate(path, length)
+                read(model)
+                model.require_unchanged()
+    assert os.listdir(tmp_path) == ["in"]
+
+
 def test_owner_mode_and_times(tmp_path: Path) -> None:
     """They stay; an unchanged file is not touched at all."""
     net = tmp_path / "net.prototxt"
