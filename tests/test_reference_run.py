@@ -120,6 +120,8 @@ def test_of_several_given_blobs_with_one_name_the_last_counts():
     (INPUT + CONV.replace("num_output: 2", "num_output: 2 group: 3"), {"data": DATA}, "group"),
     (INPUT + CONV.replace("gaussian", "bilinear_upsampling"), {"data": DATA}, "none of Caffe's"),
     (INPUT + CONV.replace("kernel_size: 1", "kernel_size: 9"), {"data": DATA}, "layer 'conv'"),
+    (INPUT + CONV.replace("kernel_size: 1", "kernel_size: 18446744073709551615"), {"data": DATA},
+     "layer 'conv' of type Convolution: its blob 0 must have from 0 to"),
     (INPUT + CONV.replace("kernel_size: 1", "kernel_size: 1 stride_h: 2"), {"data": DATA},
      "stride"),
 ])

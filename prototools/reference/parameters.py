@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Callable, Dict, List, Sequence, Tuple
 
 import numpy as np
 
 from prototools.net import Layer
 from prototools.prototext import Message
-from prototools.reference.call import Call, axis_of
+from prototools.reference.call import Call, axis_of, layer_error
 from prototools.reference.fillers import fill
 from prototools.reference.windows import convolution_window
 
 #: A blob's shape, and the filler message or the constant that fills it.
 Blob = Tuple[Sequence[int], object]
+
+#: As many values as a blob of Caffe's counts.
+MOST_VALUES = 2**31 - 1
 
 
 def parameters(call: Call, bilinear: str = "new") -> List[np.ndarray]:
@@ -31,6 +35,9 @@ def parameters(call: Call, bilinear: str = "new") -> List[np.ndarray]:
 
 
 def _filled(layer: Layer, index: int, shape: Sequence[int], filler, bilinear: str) -> np.ndarray:
+    if min(shape, default=0) < 0 or prod(shape) > MOST_VALUES:
+        raise layer_error(layer, f"its blob {index} must have from 0 to {MOST_VALUES:,} values, but its shape would be "
+                                 f"{' x '.join(map(str, shape))}")
     if isinstance(filler, Message):
         return fill(filler, shape, f"{layer.name}/{index}", bilinear)
     return np.full(tuple(shape), float(filler))
