@@ -442,6 +442,15 @@ def test_odd_names(case: str, tmp_path: Path) -> None:
         assert done.returncode == 2 and b"1:1: layer must be closed" in done.stderr
 
 
+def test_names_that_are_no_unicode(tmp_path: Path) -> None:
+    """Layers' names come out as they came in."""
+    net = tmp_path / "net.prototxt"
+    net.write_bytes(NET.replace(b"data", b"\xff\xfe"))
+    for environment in ({"PYTHONIOENCODING": "utf-8"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}):
+        done = prototools("shapes", net, environment=environment)
+        assert done.returncode == 0 and b"\xff\xfe" in done.stdout, done.stderr
+
+
 # ---------------------------------------------------------------- broken and hostile texts
 
 
