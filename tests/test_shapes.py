@@ -169,6 +169,9 @@ PARTIAL = [
     (INPUT + 'layer { name: "b" type: "BN" bottom: "data" top: "b" } ' + CONV.replace("data", "b"), {},
      "c", (2, 7, 9, 11)),
     (INPUT + CONV.replace("Convolution", "DepthwiseConvolution"), {}, "c", (2, 7, 9, 11)),
+    (INPUT + 'layer { name: "n" type: "ChannelNorm" bottom: "data" top: "n" }', {}, "n", (2, 1, 9, 11)),
+    (INPUT + 'layer { name: "p" type: "Pooling" bottom: "data" top: "p" pooling_param { global_pooling: true } } '
+     'layer { name: "a" type: "Axpy" bottom: "p" bottom: "data" bottom: "data" top: "a" }', {}, "a", (2, 3, 9, 11)),
     (INPUT + CONV.replace("pad: 1", "pad: 2 hole: 2"), {}, "c", (2, 7, 9, 11)),
     (INPUT + CONV.replace("pad: 1", "hole_h: 2"), {}, "c", (2, 7, 5, 9)),
     (INPUT + CONV.replace("pad: 1", "pad_t: 1 pad_b: 2 pad_l: 0 pad_r: 1"), {}, "c", (2, 7, 10, 10)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, Optional, Sequence
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from prototools.dialects import TYPES, output_shape
 from prototools.dialects.reading import Context, Shape
@@ -10,19 +10,27 @@ from prototools.errors import PrototoolsError
 from prototools.net import FilteredNet, Layer
 from prototools.shapes import TABLE, Inference, infer
 
-#: Custom layers that do not resize, beside what their tops are like and where they come from.
-#: Without them all that lies behind would be unknown, and most SegNets with it.
-KEEPING: Dict[str, str] = {
-    "BN":                   "its bottom; normalisation of caffe-segnet and PSPNet",
-    "ConvolutionDepthwise": "a Convolution's; conversions of MobileNet",
-    "DepthwiseConvolution": "a Convolution's; conversions of MobileNet",
-    "Mish":                 "its bottom; conversions of YOLOv4",
-    "Normalize":            "its bottom; SSD",
-    "ReLU6":                "its bottom; conversions of MobileNet v2",
-    "SeLu":                 "its bottom; residual networks with SELU",
-    "SeLuDropout":          "its bottom; residual networks with SELU",
-}
+#: What the top of a custom layer that does not resize is like.
+FIRST, SECOND = "its bottom", "its second bottom"
+CONVOLVED, ONE_CHANNEL = "a Convolution's", "one channel of its bottom"
 
+#: Custom layers that do not resize, and where they come from.
+#: Without them all that lies behind would be unknown, and most SegNets with it.
+KEEPING: Dict[str, Tuple[str, str]] = {
+    "Axpy":                 (SECOND, "SENet"),
+    "BN":                   (FIRST, "normalisation of caffe-segnet and PSPNet"),
+    "ChannelNorm":          (ONE_CHANNEL, "FlowNet2"),
+    "ConvolutionDepthwise": (CONVOLVED, "conversions of MobileNet"),
+    "DepthwiseConvolution": (CONVOLVED, "conversions of MobileNet"),
+    "FixedNeuron":          (FIRST, "quantised networks of Xilinx"),
+    "FlowWarp":             (FIRST, "FlowNet2"),
+    "Mish":                 (FIRST, "conversions of YOLOv4"),
+    "Normalize":            (FIRST, "SSD"),
+    "ReLU6":                (FIRST, "conversions of MobileNet v2"),
+    "SeLu":                 (FIRST, "residual networks with SELU"),
+    "SeLuDropout":          (FIRST, "residual networks with SELU"),
+    "ShuffleChannel":       (FIRST, "ShuffleNet"),
+}
 
 #: DeepLab's data layer, which PSPNet and most that came after it train with.
 IMAGE_SEG_DATA = "ImageSegData"
@@ -62,9 +70,13 @@ def _cropped(layer: Layer) -> Optional[List[Shape]]:
 
 def _kept(layer: Layer, bottoms: Sequence[Shape]) -> Optional[List[Shape]]:
     """What a stock layer's rule says; where it would refuse, the fork may not, so nothing is known."""
-    if not KEEPING[layer.type].startswith("a Convolution's"):
-        return [bottoms[0]]
-    try:
-        return list(TABLE["Convolution"].shapes(layer, bottoms).tops)
-    except PrototoolsError:
-        return None
+    like, _ = KEEPING[layer.type]
+    if like == CONVOLVED:
+        try:
+            return list(TABLE["Convolution"].shapes(layer, bottoms).tops)
+        except PrototoolsError:
+            return None
+    shape = bottoms[1] if like == SECOND and len(bottoms) > 1 else bottoms[0]
+    if like == ONE_CHANNEL and shape is not None:
+        shape = (*shape[:1], 1, *shape[2:])
+    return [shape]
