@@ -68,6 +68,7 @@ class Decisions:
         self.changes: List[Change] = []
         self.refusals: List[Refusal] = []
         self.placements: List[Tuple[Layer, Placement]] = []
+        self.others: Dict[Tuple[int, str], Inference] = {}
         custom = [layer for layer in net.layers if layer.kind in dialects.TYPES]
         self.states = self._states() if custom else []
         self.taken: Set[str] = _names(net) if custom else set()
@@ -121,10 +122,29 @@ class Decisions:
     def _lowered(self, context: Context, shapes: Inference) -> _Answer:
         try:
             dialect, reading = dialects.read(context, self.wanted)
+            self._require_fit(context, dialect.name, shapes)
             request = request_for(context, reading, shapes)
             return _Answer(dialect.name, reading, request, lowerings.lower(request, self.choices))
         except Refused as error:
             raise _with_help(error, context, shapes) from None
+
+    def _require_fit(self, context: Context, read: str, shapes: Inference) -> None:
+        """Refuse a reading whose sizes do not fit the net where those of a dialect that is never guessed do."""
+        kind = context.layer.kind
+        if not shapes.errors or read in self.wanted:
+            return
+        many = len(shapes.errors)
+        fitting = [name for name in dialects.unclaimed(kind) if len(self._sizes(context, name).errors) < many]
+        if fitting:
+            raise Refused(f"read as {read}'s it does not fit the net ({shapes.errors[0].message}), but as another fork's "
+                          f"it does; give --dialect {' or '.join(fitting)}, or --dialect {read} if that is meant")
+
+    def _sizes(self, context: Context, name: str) -> Inference:
+        """The sizes of a state's net as another dialect reads it."""
+        key = id(context.net), name
+        if key not in self.others:
+            self.others[key] = infer_custom(context.net, self.shapes, (*self.wanted, name))
+        return self.others[key]
 
     def _accept(self, layer: Layer, answer: _Answer) -> None:
         _, reading, _, lowered = answer

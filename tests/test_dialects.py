@@ -213,6 +213,28 @@ def test_masks_that_cannot_be_read(param: str, words: str) -> None:
     assert words in refusal.reason
 
 
+#: A layer on 4 rows, the rows of the blob that is added to its top, and the dialects that the refusal names.
+ADDED = [
+    ("zoom_factor: 2", 7, None), ("zoom_factor: 2", 8, "xjtu or cc4"), ("zoom_factor: 2 height: 7 width: 7", 9, None),
+    ("zoom_factor: 3 shrink_factor: 1", 13, "derteanoo"), ("height: 8 width: 8", 8, None),
+]
+
+
+@pytest.mark.parametrize("fields, rows, names", ADDED)
+def test_sizes_that_do_not_fit(fields: str, rows: int, names: Optional[str]) -> None:
+    """Where the sizes of the net fit another fork's reading only, the file is not read as PSPNet's."""
+    dims = f"dim: 2 dim: 3 dim: {rows} dim: {rows}"
+    text = net("Interp", f"interp_param {{ {fields} }}", (4, 4)) + (
+        f'layer {{ name: "other" type: "Input" top: "other" input_param {{ shape {{ {dims} }} }} }}\n'
+        'layer { name: "sum" type: "Eltwise" bottom: "up" bottom: "other" top: "sum" }\n')
+    result = rewrite(text)
+    told = [one.reason.partition("give --dialect ")[2].partition(",")[0] for one in result.refusals]
+    assert told == [names] * bool(names)
+    assert not rewrite(text, dialect=["pspnet"]).refusals
+    if names:
+        assert not rewrite(text, dialect=[names.split()[0]]).refusals
+
+
 @pytest.mark.parametrize("kind", sorted(UNREAD_TYPES))
 def test_types_that_cannot_be_read(kind: str) -> None:
     """Refused with the reason, and never taken for a layer that is none of our business."""

@@ -23,7 +23,7 @@ from prototools.dialects import (
     upsample,
     upsample_forks,
 )
-from prototools.dialects.reading import Context, Dialect, Reading
+from prototools.dialects.reading import Context, Dialect, Reading, never
 from prototools.lowerings.request import Refused
 
 TABLE: Tuple[Dialect, ...] = (
@@ -73,6 +73,11 @@ def choose(context: Context, wanted: Sequence[str] = ()) -> Dialect:
     names = ", ".join(dict.fromkeys(dialect.name for dialect in rows))
     raise Refused(f"the file does not say which fork's {context.layer.type} this is; "
                   f"choose with --dialect: {names}")
+
+
+def unclaimed(kind: str) -> List[str]:
+    """The dialects of a layer type that no file decides for, though one of them may be meant."""
+    return [dialect.name for dialect in TABLE if kind in dialect.types and dialect.claims is never]
 
 
 def read(context: Context, wanted: Sequence[str] = ()) -> Tuple[Dialect, Reading]:

@@ -21,7 +21,7 @@ from __future__ import annotations
 from typing import Callable, Tuple
 
 from prototools.dialects.interp import PADS, PARAM, SIZE_FIELDS, stretched, written_sizes
-from prototools.dialects.reading import Context, Dialect, Reading, only, positive, require_bottoms, size_of
+from prototools.dialects.reading import Context, Dialect, Reading, never, only, positive, require_bottoms, size_of
 from prototools.lowerings.request import Refused
 from prototools.prototext import Message
 from prototools.resize import Axis, Given, Resize, SizeRule, Times
@@ -37,10 +37,6 @@ def _claims(*own: str) -> Callable[[Context], bool]:
         return only(param, *SIZE_FIELDS, *PADS, *own) and any(param.has(name) for name in own)
 
     return claims
-
-
-def _never(context: Context) -> bool:
-    return False
 
 
 def _sampled(context: Context, sampling: Sampling) -> Reading:
@@ -169,9 +165,9 @@ DIALECTS = (
     Dialect("synopsys", TYPES, "synopsys-caffe: full_zoom_factor", _claims("full_zoom_factor"), _read_synopsys),
     Dialect("cambricon", TYPES, "Cambricon: align_corners", _claims("align_corners"), _read_cambricon),
     Dialect("deeplab_v1", ("INTERP",), "DeepLab v1, whose code knows no pads", _claims_v1, _read_v1),
-    Dialect("xjtu", TYPES, "XJTUeducation/Caffe-Opt: a zoom gives H z; never guessed", _never, _read_xjtu),
+    Dialect("xjtu", TYPES, "XJTUeducation/Caffe-Opt: a zoom gives H z; never guessed", never, _read_xjtu),
     Dialect("xjtu", ("InterpNN",), "XJTUeducation/Caffe-Opt", lambda context: True, _read_xjtu_nearest),
-    Dialect("derteanoo", TYPES, "Derteanoo/caffe-bilinear-upsample; never guessed", _never, _read_derteanoo),
-    Dialect("cc4", TYPES, "dlunion/CC4.0: odd heights; never guessed", _never, _read_cc4),
+    Dialect("derteanoo", TYPES, "Derteanoo/caffe-bilinear-upsample; never guessed", never, _read_derteanoo),
+    Dialect("cc4", TYPES, "dlunion/CC4.0: odd heights; never guessed", never, _read_cc4),
 )
 

@@ -68,6 +68,11 @@ class Dialect:
     read: Callable[[Context], Reading]
 
 
+def never(context: Context) -> bool:
+    """The claim of a dialect that writes what others write too: only the user can choose it."""
+    return False
+
+
 def only(message: Message, *fields: str) -> bool:
     """Whether no field but these is written."""
     return all(name in fields for name in message.names())

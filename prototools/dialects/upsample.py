@@ -26,6 +26,7 @@ from prototools.dialects.reading import (
     Dialect,
     Reading,
     finite,
+    never,
     only,
     positive,
     require_bottoms,
@@ -203,5 +204,5 @@ DIALECTS = (
             _claims_cambricon, _read_cambricon),
     Dialect("inisis", ("Upsample", "UPSAMPLE"), "inisis/caffe and brocolli: dims_num", _claims_inisis, _read_inisis),
     Dialect("caffemex", ("Upsample", "UPSAMPLE"), "CaffeMex_v2: zeros between rows; never guessed",
-            lambda context: False, _read_caffemex),
+            never, _read_caffemex),
 )

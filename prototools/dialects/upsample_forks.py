@@ -13,7 +13,7 @@ The last two write what YOLO's forks write, so a file never decides for them.
 
 from __future__ import annotations
 
-from prototools.dialects.reading import Context, Dialect, Reading, only, positive, require_bottoms, size_of
+from prototools.dialects.reading import Context, Dialect, Reading, never, only, positive, require_bottoms, size_of
 from prototools.dialects.upsample import PARAM, repeated
 from prototools.lowerings.request import Refused
 from prototools.resize import Axis, Given, Resize
@@ -63,10 +63,6 @@ def _read_tiny_dsod(context: Context) -> Reading:
     return Reading(Resize(*axes), bottom=1, references=(0,))
 
 
-def _never(context: Context) -> bool:
-    return False
-
-
 def _nearest(context: Context, default: int, least: int) -> Reading:
     require_bottoms(context, 1)
     param = context.param(PARAM)
@@ -90,6 +86,6 @@ DIALECTS = (
             _read_tiny_dsod),
     Dialect("simple_upsample", ("SimpleUpsample",), "a sibling of caffe-sds' Upsample", lambda context: True,
             _read_simple),
-    Dialect("sophgo", TYPES, "sophgo/caffe with one bottom; never guessed", _never, _read_sophgo),
-    Dialect("nnie", TYPES, "HiSilicon with one bottom; never guessed", _never, _read_nnie),
+    Dialect("sophgo", TYPES, "sophgo/caffe with one bottom; never guessed", never, _read_sophgo),
+    Dialect("nnie", TYPES, "HiSilicon with one bottom; never guessed", never, _read_nnie),
 )
