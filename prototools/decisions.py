@@ -136,8 +136,9 @@ class Decisions:
         many = len(shapes.errors)
         fitting = [name for name in dialects.unclaimed(kind) if len(self._sizes(context, name).errors) < many]
         if fitting:
-            raise Refused(f"read as {read}'s it does not fit the net ({shapes.errors[0].message}), but as another fork's "
-                          f"it does; give --dialect {' or '.join(fitting)}, or --dialect {read} if that is meant")
+            problem = shapes.errors[0].message
+            raise Refused(f"read as {read}'s it does not fit the net ({problem}), but as another fork's it does; "
+                          f"give --dialect {' or '.join(fitting)}, or --dialect {read} if that is meant")
 
     def _sizes(self, context: Context, name: str) -> Inference:
         """The sizes of a state's net as another dialect reads it."""

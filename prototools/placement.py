@@ -34,11 +34,13 @@ class Placement(NamedTuple):
         style = Style.of(data)
         indent = _indent(data, message.start)
         one_line = b"\n" not in data[message.start : message.stop]
-        comments = [comment for comment in message.comments()]
-        layers = [
-            write_fields({message.name: fields}, style, 0, one_line) for fields in self.fields
-        ]
-        lines = style.newline.join(comments + layers)
+        layers = [write_fields({message.name: fields}, style, 0, one_line) for fields in self.fields]
+        between = style.newline
+        if data[message.start] in b"{<":
+            # An element of a list, `layer [{ ... }, { ... }]`, has no name and is set apart by a comma.
+            layers = [layer[layer.index(b"{") :] for layer in layers]
+            between = b"," + style.newline
+        lines = style.newline.join([*message.comments(), between.join(layers)])
         return lines.replace(style.newline, style.newline + indent)
 
 

@@ -70,6 +70,8 @@ def choose(context: Context, wanted: Sequence[str] = ()) -> Dialect:
     for dialect in rows:
         if dialect.claims(context):
             return dialect
+    if not context.layer.bottoms:
+        raise Refused("it must have a bottom, but has none")
     names = ", ".join(dict.fromkeys(dialect.name for dialect in rows))
     raise Refused(f"the file does not say which fork's {context.layer.type} this is; "
                   f"choose with --dialect: {names}")
