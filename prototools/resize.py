@@ -11,10 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from struct import pack, unpack
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from prototools.sampling import Row, Sampling
+from prototools.sampling import Row, Sampling, float32
 
 
 @dataclass(frozen=True)
@@ -78,11 +77,6 @@ class Scaled:
 def scaled(factor: float) -> SizeRule:
     """The rule for a factor that is written as a float: a whole one is exact for every size."""
     return Times(int(factor)) if factor == int(factor) else Scaled(factor)
-
-
-def float32(value: float) -> float:
-    """A number rounded to 32 bits."""
-    return unpack("f", pack("f", value))[0]
 
 
 SizeRule = Callable[[int], int]

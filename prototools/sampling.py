@@ -1,13 +1,16 @@
 """Samplings: which source rows an output row reads, and with which weights, in exact numbers.
 
-Where a fork computes a coordinate in floats its exact value stands here, so its own numbers differ
-from these by rounding: up to 1e-4 on large maps.
+Where a fork interpolates at a coordinate that it computes in floats the exact value stands here, so its
+own numbers differ from these by rounding: up to 1e-4 on large maps. Where it takes the nearest row the
+coordinate is rounded as the fork's own is, because a hair decides between two rows.
 In all formulas i counts output rows from 0, there are H source rows and H' output rows.
 """
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
+from struct import pack, unpack
 from typing import Callable, Dict, NamedTuple, Tuple
 
 #: One output row: (source row, weight) in order of the source rows, without zero weights.
@@ -54,6 +57,11 @@ def one(row: int, rows: int) -> Row:
     return ((min(max(row, 0), rows - 1), Fraction(1)),)
 
 
+def float32(value: float) -> float:
+    """A number rounded to 32 bits."""
+    return unpack("f", pack("f", value))[0]
+
+
 # ---------------------------------------------------------------- corners on corners
 
 
@@ -71,10 +79,15 @@ def floor(i: int, rows: int, out: int) -> Row:
     return ((i * rows // out, Fraction(1)),)
 
 
+def floor_float32(i: int, rows: int, out: int) -> Row:
+    """The nearest row below, where i times the ratio H / H' is rounded to 32 bits (TensorFlow's)."""
+    return one(int(float32(i * float32(rows / out))), rows)
+
+
 def round_align_corners(i: int, rows: int, out: int) -> Row:
-    """The nearest row on the grid whose corners fall on corners, halves upwards."""
-    x = Fraction(i * (rows - 1), out - 1) if out > 1 else Fraction(0)
-    return (((2 * x.numerator + x.denominator) // (2 * x.denominator), Fraction(1)),)
+    """The nearest row on the grid whose corners fall on corners, in 32 bits, halves upwards."""
+    ratio = float32((rows - 1) / (out - 1)) if out > 1 else 0.0
+    return one(int(float32(i * ratio) + 0.5), rows)
 
 
 def insert(offset: int) -> Sampling:
@@ -137,13 +150,14 @@ def end_aligned(i: int, rows: int, out: int) -> Row:
 
 
 def half_pixel_floor(i: int, rows: int, out: int) -> Row:
-    """The row below the pixel centre: floor((i + 1/2) H / H')."""
-    return one(whole((i + HALF) * rows / out), rows)
+    """The row below the pixel centre: floor((i + 1/2) H / H'), in 32 bits."""
+    return one(int(float32((i + 0.5) * float32(rows / out))), rows)
 
 
 def half_pixel_onnx(i: int, rows: int, out: int) -> Row:
-    """floor((i + 1/2) H / H' - 1/2)."""
-    return one(whole((i + HALF) * rows / out - HALF), rows)
+    """floor((i + 1/2) H / H' - 1/2), in 32 bits."""
+    x = float32((i + 0.5) * float32(rows / out))
+    return one(math.floor(float32(x - 0.5)), rows)
 
 
 def repeated_then_zero(i: int, rows: int, out: int) -> Row:
@@ -219,6 +233,7 @@ def _round(x: Fraction) -> int:
 
 ALIGN_CORNERS = Sampling("align corners", align_corners)
 NEAREST = Sampling("nearest", floor)
+NEAREST_FLOAT32 = Sampling("nearest, in float32", floor_float32)
 NEAREST_ALIGN_CORNERS = Sampling("nearest, align corners", round_align_corners)
 HALF_PIXEL = Sampling("half-pixel", half_pixel)
 HALF_PIXEL_FADING = Sampling("half-pixel, fading", half_pixel_fading)

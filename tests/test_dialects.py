@@ -213,6 +213,25 @@ def test_masks_that_cannot_be_read(param: str, words: str) -> None:
     assert words in refusal.reason
 
 
+#: Nearest rows where a ratio in 32 bits leads to another row than the ratio itself, and that row's place.
+FLOATS = [
+    ("ResizeNearestNeighbor", 'resize_nearest_neighbor_param { data_format: "NCHW" output_height: 82 output_width: 2 }',
+     2, 41, 0),
+    ("ResizeNearestNeighbor", 'resize_nearest_neighbor_param { data_format: "NCHW" output_height: 47 output_width: 2 '
+     "align_corners: true }", 8, 23, 3),
+    ("Interp", "interp_param { mode: NEAREST height: 47 width: 2 }", 8, 23, 3),
+]
+
+
+@pytest.mark.parametrize("kind, param, rows, place, row", FLOATS)
+def test_nearest_in_32_bits(kind: str, param: str, rows: int, place: int, row: int) -> None:
+    """The row is the one that the fork's own arithmetic finds."""
+    image = np.arange(rows * 2.0).reshape(1, 1, rows, 2)
+    text = net(kind, param, (rows, 2)).replace("dim: 2 dim: 3", "dim: 1 dim: 1")
+    before, after = outcome(text, {"data": image}, None)
+    assert np.array_equal(before, after) and after[0, 0, place, 0] == image[0, 0, row, 0]
+
+
 #: A layer on 4 rows, the rows of the blob that is added to its top, and the dialects that the refusal names.
 ADDED = [
     ("zoom_factor: 2", 7, None), ("zoom_factor: 2", 8, "xjtu or cc4"), ("zoom_factor: 2 height: 7 width: 7", 9, None),

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from typing import Tuple
+from typing import Optional, Tuple
 
 from prototools.dialects.reading import Context, Dialect, Reading, positive, require_bottoms, size_factor, some
 from prototools.lowerings.request import Refused
@@ -25,6 +25,7 @@ from prototools.sampling import (
     HALF_PIXEL_ONNX,
     NEAREST,
     NEAREST_ALIGN_CORNERS,
+    NEAREST_FLOAT32,
     Sampling,
 )
 
@@ -76,7 +77,17 @@ def _resized(context: Context, param: Message, sampling: Sampling, for_one: Samp
     """Where one row comes out there is another grid: corners cannot fall on corners."""
     sizes = [_size(param, side) for side in ("height", "width")]
     single = [size == Given(1) or rows is not None and size(rows) == 1 for size, rows in zip(sizes, context.rows(0))]
-    return Reading(Resize(*(Axis(for_one if one else sampling, size) for one, size in zip(single, sizes))))
+    grids = [for_one if one else sampling for one in single]
+    grids = [_as_computed(grid, size, rows) for grid, size, rows in zip(grids, sizes, context.rows(0))]
+    return Reading(Resize(*(Axis(grid, size) for grid, size in zip(grids, sizes))))
+
+
+def _as_computed(sampling: Sampling, size: SizeRule, rows: Optional[int]) -> Sampling:
+    """i H // H', or what 32 bits make of it where that is another row for some i (2 to 82 rows is one)."""
+    if sampling != NEAREST or rows is None or size(rows) < 1:
+        return sampling
+    exact, computed = (Axis(one, size).map(rows) for one in (NEAREST, NEAREST_FLOAT32))
+    return NEAREST if exact == computed else NEAREST_FLOAT32
 
 
 def _size(param: Message, side: str) -> SizeRule:

@@ -44,10 +44,10 @@ def _pads(call: Call, param: Message, dialect: str) -> Tuple[int, int]:
 def _stretch(call: Call, region: np.ndarray, height: int, width: int, nearest: bool) -> np.ndarray:
     if min(region.shape[2:]) < 1 or height < 1 or width < 1:
         raise call.error(f"cannot stretch {size_of(region)} to {height} x {width}")
-    make: Callable = aligned_nearest if nearest else aligned
-    rows = make(region.shape[2], height, call.float32_ratio)
-    columns = make(region.shape[3], width, call.float32_ratio)
-    return pick(region, rows, columns) if nearest else lerp(region, rows, columns)
+    pairs = list(zip(size_of(region), (height, width)))
+    if nearest:
+        return pick(region, *(aligned_nearest(*pair) for pair in pairs))
+    return lerp(region, *(aligned(*pair, call.float32_ratio) for pair in pairs))
 
 
 def _nearest(call: Call, param: Message, dialect: str) -> bool:

@@ -123,20 +123,21 @@ def _unmerged_bilinear(call: Call, param: Message) -> np.ndarray:
 
 
 def resize_nearest_neighbor(call: Call) -> List[np.ndarray]:
-    """`ResizeNearestNeighbor` (synopsys): floor(i H / H'), or one of three other grids."""
+    """`ResizeNearestNeighbor` (synopsys): floor(i H / H'), or one of three other grids, in float32."""
     param = call.param("resize_nearest_neighbor_param")
+    half = np.float32(0.5)
 
     def grid(size: int, new_size: int) -> np.ndarray:
-        rows = np.arange(new_size)
         if param.boolean("align_corners") and new_size > 1:
-            return aligned_nearest(size, new_size, call.float32_ratio)
+            return aligned_nearest(size, new_size)
+        rows, ratio = np.arange(new_size, dtype=np.float32), np.float32(size) / np.float32(new_size)
         if param.boolean("half_pixel_centers"):
-            rows = (2 * rows + 1) * size // (2 * new_size)
+            rows = (rows + half) * ratio
         elif param.boolean("half_pixel_onnx"):
-            rows = ((2 * rows + 1) * size - new_size) // (2 * new_size)
+            rows = (rows + half) * ratio - half
         else:
-            rows = rows * size // new_size
-        return np.clip(rows, 0, size - 1)
+            rows = rows * ratio
+        return np.clip(np.floor(rows).astype(np.int64), 0, size - 1)
 
     return [_by_format(call, param, lambda blob, size: pick(
         blob, grid(blob.shape[2], size[0]), grid(blob.shape[3], size[1])))]

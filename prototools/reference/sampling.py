@@ -59,9 +59,9 @@ def aligned(size: int, new_size: int, single: bool = False) -> Taps:
     return Taps(first, second, 1 - fraction, fraction)
 
 
-def aligned_nearest(size: int, new_size: int, single: bool = False) -> np.ndarray:
-    """The nearest row where corners meet corners; halves go up."""
-    first, fraction = aligned_position(size, new_size, single)
+def aligned_nearest(size: int, new_size: int) -> np.ndarray:
+    """The nearest row where corners meet corners; halves go up, as float32 has them."""
+    first, fraction = aligned_position(size, new_size, single=True)
     return np.minimum(np.where(fraction >= 0.5, first + 1, first), size - 1)
 
 

@@ -86,8 +86,8 @@ def cambricon(call: Call) -> List[np.ndarray]:
     height, width = segnet_size(call, param, bottom)
     if 1 in (height, width):
         raise call.error("the fork divides by zero where the top has one row or column")
-    rows = aligned_nearest(bottom.shape[2], height, call.float32_ratio)
-    return [pick(bottom, rows, aligned_nearest(bottom.shape[3], width, call.float32_ratio))]
+    rows = aligned_nearest(bottom.shape[2], height)
+    return [pick(bottom, rows, aligned_nearest(bottom.shape[3], width))]
 
 
 def caffe_plus(call: Call) -> List[np.ndarray]:
