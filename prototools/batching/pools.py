@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import get_context, get_start_method, parent_process
 from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
 from threading import Event, Thread, active_count
-from typing import Any, Callable, Dict, Iterable, Iterator, NoReturn, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NoReturn, Optional, Tuple
 
 from prototools.batching.job import Done, Settings, do, failed
 from prototools.batching.records import Record
@@ -73,18 +74,29 @@ def pooled(jobs: Iterable[Job], stop: Event, count: int) -> Outcomes:
 
 @contextmanager
 def _pool(count: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes of our own. In the end the jobs in work are waited for, and killed at another interrupt."""
+    """Processes of our own. In the end the jobs in work are waited for; an interrupt ends them."""
     pool = ProcessPoolExecutor(min(count, MOST), mp_context=_context(), initializer=_begin)
     try:
         yield pool
+    except KeyboardInterrupt:
+        _end(_workers(pool))
+        raise
     finally:
-        workers = list((pool._processes or {}).values())
+        workers = _workers(pool)
         try:
             pool.shutdown()
         except KeyboardInterrupt:
-            for worker in workers:
-                worker.kill()
+            _end(workers)
             raise
+
+
+def _workers(pool: ProcessPoolExecutor) -> List[BaseProcess]:
+    return list((pool._processes or {}).values())
+
+
+def _end(workers: List[BaseProcess]) -> None:
+    for worker in workers:
+        worker.terminate()
 
 
 def _context() -> BaseContext:
@@ -139,7 +151,11 @@ def _finished(
     waiting: Iterator[Job], stop: Event, executor: Executor, work: Callable[..., Done], most: Optional[int] = None,
     broken: Optional[Event] = None,
 ) -> Iterator[Tuple[Future, Job]]:
-    """Jobs with their futures as they end, at most so many of them at a time on the executor."""
+    """Jobs with their futures as they end, at most so many of them at a time on the executor.
+
+    At an interrupt the jobs in work are waited for, and then it goes on; another one goes on at once.
+    """
+    interrupt: Optional[KeyboardInterrupt] = None
     ended: SimpleQueue = SimpleQueue()
     running: Dict[Future, Job] = {}
     try:
@@ -153,8 +169,17 @@ def _finished(
                     running[future] = job
                     future.add_done_callback(ended.put)
             if not running:
+                if interrupt:
+                    raise interrupt
                 return
-            future = ended.get()
+            try:
+                future = ended.get()
+            except KeyboardInterrupt as error:
+                if interrupt:
+                    raise
+                interrupt = error
+                stop.set()
+                continue
             job = running.pop(future)
             if broken is not None and _died(future):
                 broken.set()
