@@ -534,9 +534,11 @@ def test_a_line_of_200_mb(tmp_path: Path) -> None:
     net.write_bytes(line + b'x: "' + b"y" * 200_000_000 + b'"')
     assert prototools("rewrite", "-q", net, "-o", out, preexec_fn=limit).returncode == 0
     assert out.stat().st_size > 200_000_000
-    net.write_bytes(line + b"y" * 20_000_000)
-    done = prototools("rewrite", "-q", net, preexec_fn=limit)
-    assert done.returncode == 2 and len(done.stderr) < 1000
+    # Wrong at its end, and at its beginning.
+    for text in (line + b"y" * 20_000_000, b"} " + b"y" * 20_000_000):
+        net.write_bytes(text)
+        done = prototools("rewrite", "-q", net, preexec_fn=limit)
+        assert done.returncode == 2 and len(done.stderr) < 1000
 
 
 @pytest.mark.parametrize("error, code, words", [
@@ -622,6 +624,13 @@ def test_weights_from_a_pipe(tmp_path: Path) -> None:
         writer.join(20)
         assert done.returncode == 2 and b"must be a file, but is a pipe or a device" in done.stderr, words
     assert net.read_bytes() == NET and not (tmp_path / "w").exists()
+
+
+def test_numbers_of_too_many_bytes() -> None:
+    """A varint has ten at most, as protobuf reads them; the time and the memory for more are not spent."""
+    assert weights.decode_varint(VARINT, 0, 10) == (2**64 - 1, 10)
+    with pytest.raises(ValueError, match="is broken"):
+        weights.decode_varint(b"\xff" * 10 + b"\x01", 0, 11)
 
 
 def test_a_claimed_length_takes_no_memory(tmp_path: Path) -> None:
