@@ -112,12 +112,15 @@ def test_placeholders(here: Path) -> None:
 
 
 def test_partial(here: Path) -> None:
-    """What could be done is written if asked for, and the verdict stays; a refusal leaves an old target."""
+    """What could be done is written if asked for, and the verdict stays; otherwise an old target is left."""
     make({"net.prototxt": DATA + UP + BAD})
     outcome, = prototools.batch("net.prototxt", "out", partial=True)
     assert (outcome.status, outcome.code) == ("partial", 1) and "up/deconv" in Path("out/net.prototxt").read_text()
     outcome, = prototools.batch("net.prototxt", "out")
     assert outcome.status == "refused" and "left as it is" in outcome.note and below("out") == ["net.prototxt"]
+    make({"net.prototxt": "layer {"})
+    outcome, = prototools.batch("net.prototxt", "out")
+    assert outcome.status == "failed" and "left as it is" in outcome.note and below("out") == ["net.prototxt"]
 
 
 def test_options_are_those_of_rewrite(here: Path) -> None:

@@ -20,6 +20,9 @@ CODES = {
     "rewritten": 0, "rendered": 0, "copied": 0, "unchanged": 0, "partial": 1, "refused": 1, "not done": 1, "failed": 2,
 }
 
+#: Said of a file that was refused or failed, where its target was made before.
+LEFT = "the target of an earlier run was left as it is"
+
 
 class Settings(NamedTuple):
     """What is the same for all files: `rewrite`'s options, the values of templates and placeholders, and `partial`."""
@@ -81,7 +84,8 @@ def do(task: Task, settings: Settings, before: Optional[Record], batch: str = ""
     except Exception as error:  # A mistake of ours must not stop the other files.
         mistake = f"{type(error).__name__}: {error}"
         done = failed(task, f"{task.source}: prototools made a mistake, please report it: {mistake}")
-    return done._replace(outcome=done.outcome._replace(seconds=perf_counter() - start))
+    left = LEFT if done.outcome.status in ("refused", "failed") and os.path.isfile(task.target) else ""
+    return done._replace(outcome=done.outcome._replace(note=left, seconds=perf_counter() - start))
 
 
 @contextmanager
@@ -112,8 +116,7 @@ def _do(task: Task, settings: Settings, before: Optional[Record]) -> Done:
     key = seen(task, data, weights, settings, parts)
     result = rewrite(text, weights=bool(weights), values=settings.values, **settings.rewriting)
     if result.refusals and not settings.partial:
-        old = "the target of an earlier run was left as it is" if os.path.exists(task.target) else ""
-        return Done(_outcome(task, "refused", result, old))
+        return Done(_outcome(task, "refused", result))
     make_folder(task.target)
     if weights:
         _patch(result, weights, weights_beside(task.target))
@@ -138,7 +141,7 @@ def _patch(result: Result, source: str, target: str) -> None:
     patch_weights(result, source, target)
 
 
-def _outcome(task: Task, status: str, result: Result, note: str = "") -> Outcome:
+def _outcome(task: Task, status: str, result: Result) -> Outcome:
     nothing: Dict[str, Any] = {}
     changes = tuple(change._replace(matrices=nothing) for change in result.changes)
-    return Outcome(task.source, task.target, status, changes, result.refusals, result.foreign, note=note)
+    return Outcome(task.source, task.target, status, changes, result.refusals, result.foreign)
