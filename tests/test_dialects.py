@@ -75,6 +75,9 @@ LAYERS_READ = [
     ("Resize", "resize_param { height: 11 width: 13 }", "appearance_flow"),
     ("Resize", "resize_param { scale: 3 crop: 1 }", None),
     ("Resize", "resize_param { resize_ratio: 3 type: NEAREST }", None),
+    ("Resize", "resize_param { is_pyramid_test: true out_height_scale: 2 out_width_scale: 2 type: BILINEAR }", None),
+    ("Resize", "resize_param { height: 9.0 width: 11 type: BILINEAR }", None),
+    ("Resize", "resize_param { resize_ratio: 2.5 type: 2 }", None),
     ("UNPOOLING", "unpooling_param { unpool: TILE kernel_size: 2 stride: 2 unpool_h: 12 unpool_w: 14 }", None),
     ("UnPooling", "unpooling_param { unpool: REP out_kernel_size: 2 out_stride: 2 }", None),
 ]

@@ -5,7 +5,8 @@
   behind the last row counts nothing, so the end fades.
 * `appearance_flow` (tinghuiz/appearance-flow): `scale`, or `height` and `width`, after a `crop` at both
   ends; corners on corners. Shrinking filters first, and is not read.
-* `face_parsing` (Face_Parsing_2016): `resize_ratio` and `type`; NEAREST takes row trunc(i / ratio).
+* `face_parsing` (Face_Parsing_2016): happynear's fields, or `resize_ratio` (H' = trunc(H ratio)), and `type`:
+  BILINEAR is happynear's, NEAREST takes row trunc(i / ratio).
 * `OctaveUpsample` (chaipangpang/OctaveConv_Caffe): sizes as SegNet's Upsample writes them; every value
   stands H' // H times, and what is left at the end stays zero.
 
@@ -30,13 +31,14 @@ from prototools.dialects.reading import (
 )
 from prototools.lowerings.request import Refused
 from prototools.prototext import Message
-from prototools.resize import Axis, Given, Resize, Times, Zoomed
+from prototools.resize import Axis, Given, Resize, SizeRule, Times, Zoomed
 from prototools.sampling import ALIGN_CORNERS, ASYMMETRIC_FADING, NEAREST, REPEATED
 
 PARAM, OCTAVE = "resize_param", "octaveupsample_param"
 PYRAMID = ("is_pyramid_test", "out_height_scale", "out_width_scale")
 FLOW = ("scale", "scale_x", "scale_y", "crop", "crop_x", "crop_y")
 RATIO = ("resize_ratio", "type")
+KINDS = {"1": "NEAREST", "2": "BILINEAR", "NEAREST": "NEAREST", "BILINEAR": "BILINEAR"}
 
 
 def _claims_happynear(context: Context) -> bool:
@@ -90,18 +92,35 @@ def _stretch(context: Context, number: int, size: int, crop: int) -> Axis:
 
 def _claims_ratio(context: Context) -> bool:
     param = context.param(PARAM)
-    return only(param, *RATIO) and some(param, *RATIO)
+    return only(param, "height", "width", *PYRAMID, *RATIO) and some(param, *RATIO)
 
 
 def _read_ratio(context: Context) -> Reading:
     require_bottoms(context, 1)
     param = context.param(PARAM)
-    if param.word("type", "NEAREST") not in ("NEAREST", "1"):
-        raise Refused("type must be NEAREST: this fork's other kinds are not read")
+    kind = KINDS.get(param.word("type", "NEAREST"), param.word("type", "NEAREST"))
+    if kind not in KINDS.values():
+        raise Refused(f"type must be NEAREST or BILINEAR, but is {kind}")
+    if kind == "BILINEAR":
+        return Reading(Resize(*(Axis(ASYMMETRIC_FADING, _ratio_size(param, side)) for side in ("height", "width"))))
     ratio = finite(param, "resize_ratio", 1.0)
+    if param.boolean("is_pyramid_test") or param.has("height"):
+        raise Refused("with type NEAREST resize_ratio must give the size: rows go by it, whatever the size is")
     if ratio < 1 or ratio != int(ratio):
         raise Refused(f"resize_ratio must be a whole number of at least 1, but is {ratio:g}")
     return Reading(Resize(Axis(NEAREST, Times(int(ratio))), Axis(NEAREST, Times(int(ratio)))))
+
+
+def _ratio_size(param: Message, side: str) -> SizeRule:
+    """A factor, a size that is written as a float, or the ratio: the first that is there."""
+    if param.boolean("is_pyramid_test"):
+        return size_factor(param, f"out_{side}_scale", 0.0)
+    if not param.has("height"):
+        return size_factor(param, "resize_ratio")
+    rows = int(finite(param, side))
+    if rows < 1:
+        raise Refused(f"{side} must be at least 1, but is {rows}")
+    return Given(rows)
 
 
 # ---------------------------------------------------------------- OctaveUpsample

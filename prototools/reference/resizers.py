@@ -180,32 +180,42 @@ def resize(call: Call) -> List[np.ndarray]:
 
 
 def face_parsing(call: Call) -> List[np.ndarray]:
-    """NEAREST by `resize_ratio`: row trunc(i / ratio) of the first one (Face_Parsing_2016)."""
+    """NEAREST by `resize_ratio`, row trunc(i / ratio) of the first one, or BILINEAR as happynear's."""
     param, bottom = call.param("resize_param"), planes(call)
-    if choice(param, "type", ("NEAREST", "BILINEAR"), "NEAREST") != "NEAREST" or written(param, "height", "width"):
-        raise call.error("only type NEAREST by resize_ratio is run here")
+    sized = param.boolean("is_pyramid_test") or written(param, "height")
     ratio = param.number("resize_ratio", 1.0)
+    if numbered(param, "type", {"NEAREST": 1, "BILINEAR": 2}, "NEAREST") == "BILINEAR":
+        size = _written_size(call, param) if sized else tuple(int(rows * ratio) for rows in size_of(bottom))
+        return [_fading(call, bottom, size)]
+    if sized:
+        raise call.error("type NEAREST is run here by resize_ratio only")
     rows, columns = ((np.arange(int(size * ratio)) / ratio).astype(np.int64) for size in size_of(bottom))
     return [pick(bottom, rows, columns)]
 
 
 def happynear(call: Call) -> List[np.ndarray]:
     """Bilinear at x = i H / H'; a tap behind the last row counts nothing (caffe-windows)."""
-    param, bottom = call.param("resize_param"), planes(call)
+    return [_fading(call, planes(call), _written_size(call, call.param("resize_param")))]
+
+
+def _written_size(call: Call, param: Message) -> Tuple[int, ...]:
+    """By factors with `is_pyramid_test`, else as given, which some forks write as floats."""
     if param.boolean("is_pyramid_test"):
-        size = tuple(
+        return tuple(
             int(np.float32(param.number(f"out_{side}_scale")) * np.float32(rows))
-            for side, rows in zip(("height", "width"), size_of(bottom))
+            for side, rows in zip(("height", "width"), size_of(planes(call)))
         )
-    else:
-        size = param.integer("height"), param.integer("width")
+    return tuple(int(param.number(side)) for side in ("height", "width"))
+
+
+def _fading(call: Call, bottom: np.ndarray, size: Tuple[int, ...]) -> np.ndarray:
     if min(size) < 1:
         raise call.error(f"the top must be at least 1 x 1, but is {size[0]} x {size[1]}")
     rows, columns = (
         dropped(np.arange(new_size) * old / new_size, old)
         for old, new_size in zip(size_of(bottom), size)
     )
-    return [lerp(bottom, rows, columns)]
+    return lerp(bottom, rows, columns)
 
 
 def appearance_flow(call: Call) -> List[np.ndarray]:
