@@ -184,6 +184,7 @@ PARTIAL = [
     (SEGMENTS, {}, "label", (4, 1, 33, 33)),
     (SEGMENTS.replace("batch_size: 4", "label_type: NONE is_color: false"), {}, "data", (1, 1, 33, 33)),
     (SEGMENTS.replace("batch_size: 4", "label_type: IMAGE"), {}, "label", None),
+    (SEGMENTS.replace("layer ", "layers ").replace('"ImageSegData"', "IMAGE_SEG_DATA"), {}, "label", (4, 1, 33, 33)),
     (SEGMENTS.replace("crop_size: 33", "mirror: true"), {}, "data", None),
     ('input: "data" layer { name: "i" type: "Interp" bottom: "data" top: "i" interp_param { height: 5 width: 6 } }',
      {}, "i", (None, None, 5, 6)),

@@ -32,8 +32,8 @@ KEEPING: Dict[str, Tuple[str, str]] = {
     "ShuffleChannel":       (FIRST, "ShuffleNet"),
 }
 
-#: DeepLab's data layer, which PSPNet and most that came after it train with.
-IMAGE_SEG_DATA = "ImageSegData"
+#: DeepLab's data layer in both forms, which PSPNet and most that came after it train with.
+IMAGE_SEG_DATA = ("ImageSegData", "IMAGE_SEG_DATA")
 
 
 def infer_custom(
@@ -45,7 +45,7 @@ def infer_custom(
     """
 
     def custom(layer: Layer, bottoms: Sequence[Shape]) -> Optional[List[Shape]]:
-        if layer.type == IMAGE_SEG_DATA:
+        if layer.type in IMAGE_SEG_DATA:
             return _cropped(layer)
         if layer.type in KEEPING and bottoms:
             return _kept(layer, bottoms)
