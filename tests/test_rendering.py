@@ -181,6 +181,8 @@ MISTAKES = [
     pytest.param("a: 1\n{{ {'b': 'c'} | xmlattr }}\n", ":2: the result's line 2", id="a constant"),
     pytest.param(GOOD + "\n{{ 'layer' }}\n", ":4: the result's line 4", id="the end"),
     pytest.param("{% if false %}a: 1{% endif %}# nothing\n", "me.j2: the template must give a network", id="nothing"),
+    pytest.param("a: 1\n{{ '\\ud800' }}\n", "me.j2: 'utf-8' codec can't encode", id="half a character"),
+    pytest.param("{{ " + 3000 * "(" + "1" + 3000 * ")" + " }}", "nested without end", id="many brackets"),
     pytest.param("{% include 'bytes.j2' %}", ":1: the result's line 1", id="an include that is no text"),
     pytest.param("\n{% include 'link.j2' %}", ":2: must include .* but 'link.j2' is none", id="a link that leads out"),
     pytest.param("\n{% include ['no.j2', 'none.j2'] %}", ":2: .* 'no.j2' or 'none.j2' is none", id="no such includes"),
@@ -341,6 +343,12 @@ def test_broken_values(text: bytes, words: str, tmp_path: Path) -> None:
 def test_wrong_calls(arguments, words: str) -> None:
     done = CliRunner().invoke(main, ["render", *arguments])
     assert done.exit_code == 2 and words in done.output and "Traceback" not in done.output
+
+
+@pytest.mark.parametrize("name", ["a\0b", b"net.j2", None])
+def test_no_name(name) -> None:
+    with pytest.raises(RenderError, match="must be a file's name"):
+        render(name)
 
 
 def test_list() -> None:

@@ -91,6 +91,7 @@ WRONG = {
     "no size": ("interp", "5, height=3, width=3", "net.j2:3: .*must be known"),
     "a slip": ("bilinear", "2, chanels=5", "net.j2:3: .*unexpected keyword argument 'chanels'"),
     "a factor": ("nearest", "0, 5", "net.j2:3: factor must be"),
+    "weights": ("resize", "5, scale=2, weights=true", "net.j2:3: weights must not be true here"),
     "weights alone": ("resize", "5, size=(9, 9), mode='bicubic', in_shape=(6, 7)", "net.j2:3: .*"),
 }
 

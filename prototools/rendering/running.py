@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
@@ -65,7 +66,8 @@ def rendering(template: str, values: Dict[str, Any]) -> Rendering:
     sandbox = _sandbox(path)
     data = files.read(str(path))
     pieces = _pieces(sandbox, str(path), decoded(data), values)
-    text = _filled("".join(piece.text for piece in pieces), values)
+    with explained(str(path), sandbox, values):
+        text = _filled("".join(piece.text for piece in pieces), values)
     notes = _check(str(path), text, pieces)
     # Jinja2 writes plain line ends; the template's are kept.
     windows = 2 * data.count(b"\r\n") > data.count(b"\n")
@@ -112,6 +114,8 @@ def own_folder() -> Path:
 
 
 def _found(template: str) -> Path:
+    if not isinstance(template, str) or "\0" in template:
+        raise RenderError(f"a template must be a file's name, but is {template!r}")
     own = own_folder() / template
     return own if not Path(template).exists() and "/" not in template and own.is_file() else Path(template)
 
@@ -132,17 +136,21 @@ def _pieces(sandbox: Sandbox, path: str, source: str, values: Dict[str, Any]) ->
 
 def _generated(sandbox: Sandbox, template: Template, source: str, values: Dict[str, Any]) -> Iterator[Piece]:
     made, size = template.root_render_func(template.new_context(values)), 0
-    starts = [0, *(match.end() for match in re.finditer("\n", source))]
+    starts = [0, *(match.end() for match in re.finditer("\n", source)), len(source)]
+    places = template.debug_info
+    codes = [code for _, code in places]
     try:
         for text in made:
-            line = template.get_corresponding_lineno(made.gi_frame.f_lineno)
+            known = bisect_right(codes, made.gi_frame.f_lineno)
+            line = places[known - 1][0] if known else 1
             size += len(text)
             if size > MOST_BYTES:
                 raise RenderError(
                     f"{template.filename}:{line}: the result must not be longer than {MOST_BYTES:,} bytes"
                 )
-            place = source.find(text, starts[line - 1])
-            yield Piece(text, line if place < 0 else source.count("\n", 0, place) + 1, place >= 0)
+            # Only there: to look further would take long in a long template.
+            begin, end = starts[line - 1 : line + 1]
+            yield Piece(text, line, source.find(text, begin, end + len(text)) >= 0)
     except (RenderError, GeneratorExit):
         raise
     except Exception:
@@ -151,7 +159,7 @@ def _generated(sandbox: Sandbox, template: Template, source: str, values: Dict[s
 
 
 def _filled(text: str, values: Dict[str, Any]) -> str:
-    """The text with its placeholders replaced where a value is given."""
+    """The text with its placeholders replaced where a value is given; raises `UnicodeEncodeError`."""
     return filled(text.encode("utf-8", "surrogateescape"), texts(values)).decode("utf-8", "surrogateescape")
 
 
