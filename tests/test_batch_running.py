@@ -186,14 +186,19 @@ SLOW = DATA + "".join(UP.replace('"up"', f'"up{n}"').replace("zoom_factor: 3", f
                       for n in range(30))
 
 
+def as_on_a_terminal() -> None:
+    """What runs in the background, or under nohup, ignores some of these signals."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @contextmanager
 def begun(*words: str) -> Iterator[subprocess.Popen]:
     """A batch of 100 networks in a session of its own, three of which are done."""
     make({f"nets/{number}.prototxt": SLOW for number in range(100)})
     command = [sys.executable, "-m", "prototools", "batch", "nets", "-d", "out", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
-                          start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
-                          ) as process:
+                          start_new_session=True, preexec_fn=as_on_a_terminal) as process:
         for _ in range(3):
             process.stderr.readline()
         yield process
