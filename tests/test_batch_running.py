@@ -13,6 +13,7 @@ import warnings
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Dict, Iterator, List
 
 import pytest
@@ -225,6 +226,30 @@ def test_interrupt(here: Path, jobs: str, number: int, to_all: bool) -> None:
         if name not in kept:
             os.unlink(f"nets/{name}")
     assert set(statuses("nets", "out").values()) == {"unchanged"}
+
+
+def test_files_in_work_at_an_interrupt(here: Path, monkeypatch) -> None:
+    """They are ended, and counted among those that are done."""
+    class Interrupted:
+        """A queue whose third `get` is interrupted."""
+
+        def __init__(self) -> None:
+            self.queue, self.left = SimpleQueue(), 3
+            self.put = self.queue.put
+
+        def get(self):
+            self.left -= 1
+            if not self.left:
+                raise KeyboardInterrupt
+            return self.queue.get()
+
+    make_many(20)
+    monkeypatch.setattr(pools, "SimpleQueue", Interrupted)
+    seen = []
+    with pytest.raises(KeyboardInterrupt):
+        prototools.batch("nets", "out", jobs=2, on_done=seen.append)
+    assert 2 < len(seen) < 20 and below("out") == sorted(os.path.basename(one.target) for one in seen)
+    assert sorted(json.loads(Path("out/.prototools/batch.json").read_text())["targets"]) == below("out")
 
 
 def test_a_second_interrupt(here: Path) -> None:
