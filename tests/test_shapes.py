@@ -173,6 +173,9 @@ PARTIAL = [
     (INPUT + 'layer { name: "p" type: "Pooling" bottom: "data" top: "p" pooling_param { global_pooling: true } } '
      'layer { name: "a" type: "Axpy" bottom: "p" bottom: "data" bottom: "data" top: "a" }', {}, "a", (2, 3, 9, 11)),
     (INPUT + CONV.replace("pad: 1", "pad: 2 hole: 2"), {}, "c", (2, 7, 9, 11)),
+    (INPUT + CONV.replace("pad: 1", "pad: 1 engine: CUDNN"), {}, "c", (2, 7, 9, 11)),
+    (INPUT + 'layer { name: "e" type: "Eltwise" bottom: "data" top: "e" eltwise_param { coeff: 0.5 } }', {}, "e",
+     (2, 3, 9, 11)),
     (INPUT + CONV.replace("pad: 1", "hole_h: 2"), {}, "c", (2, 7, 5, 9)),
     (INPUT + CONV.replace("pad: 1", "pad_t: 1 pad_b: 2 pad_l: 0 pad_r: 1"), {}, "c", (2, 7, 10, 10)),
     (INPUT + CONV.replace("pad: 1", "pad_type: 1"), {}, "c", (2, 7, None, None)),

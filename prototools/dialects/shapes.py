@@ -32,6 +32,9 @@ KEEPING: Dict[str, Tuple[str, str]] = {
     "ShuffleChannel":       (FIRST, "ShuffleNet"),
 }
 
+#: A stock layer that FlowNet2's fork has with a single bottom too, which it multiplies.
+SCALED = "Eltwise"
+
 #: DeepLab's data layer in both forms, which PSPNet and most that came after it train with.
 IMAGE_SEG_DATA = ("ImageSegData", "IMAGE_SEG_DATA")
 
@@ -47,7 +50,7 @@ def infer_custom(
     def custom(layer: Layer, bottoms: Sequence[Shape]) -> Optional[List[Shape]]:
         if layer.type in IMAGE_SEG_DATA:
             return _cropped(layer)
-        if layer.type in KEEPING and bottoms:
+        if layer.type in KEEPING and bottoms or layer.type == SCALED and len(bottoms) == 1:
             return _kept(layer, bottoms)
         if layer.kind not in TYPES or not bottoms:
             return None
@@ -70,7 +73,7 @@ def _cropped(layer: Layer) -> Optional[List[Shape]]:
 
 def _kept(layer: Layer, bottoms: Sequence[Shape]) -> Optional[List[Shape]]:
     """What a stock layer's rule says; where it would refuse, the fork may not, so nothing is known."""
-    like, _ = KEEPING[layer.type]
+    like, _ = KEEPING.get(layer.type, (FIRST, ""))
     if like == CONVOLVED:
         try:
             return list(TABLE["Convolution"].shapes(layer, bottoms).tops)

@@ -157,6 +157,7 @@ class Inference:
             self._refuse(layer, str(error))
             if isinstance(error, Elsewhere):
                 self.local.append(self.errors[-1])
+            return self._unknown(layer, view, bottoms)
         except ProtoTextError as error:
             self.errors.append(error)
         return Answer([])
@@ -175,7 +176,11 @@ class Inference:
         """A stock layer's answer, after every check that Caffe makes around the layer's own."""
         names = _top_names(view, rule)
         check_counts(rule, view, len(names))
-        check_engine(view)
+        try:
+            check_engine(view)
+        except ShapeError as error:
+            # It says nothing about the shapes, which a Caffe with cuDNN has too.
+            self._refuse(layer, str(error))
         self._check_in_place(layer)
         answer = rule.shapes(view, bottoms)
         for shape in (*answer.tops, *answer.params):
