@@ -172,6 +172,10 @@ PARTIAL = [
     (INPUT + 'layer { name: "n" type: "ChannelNorm" bottom: "data" top: "n" }', {}, "n", (2, 1, 9, 11)),
     (INPUT + 'layer { name: "p" type: "Pooling" bottom: "data" top: "p" pooling_param { global_pooling: true } } '
      'layer { name: "a" type: "Axpy" bottom: "p" bottom: "data" bottom: "data" top: "a" }', {}, "a", (2, 3, 9, 11)),
+    (INPUT + 'layer { name: "a" type: "DataAugmentation" bottom: "data" top: "a" augmentation_param { crop_width: 6 '
+     "crop_height: 5 } }", {}, "a", (2, 3, 5, 6)),
+    (INPUT + 'layer { name: "a" type: "DataAugmentation" bottom: "data" top: "a" augmentation_param { } }', {}, "a",
+     (2, 3, 9, 11)),
     (INPUT + CONV.replace("pad: 1", "pad: 2 hole: 2"), {}, "c", (2, 7, 9, 11)),
     (INPUT + CONV.replace("pad: 1", "pad: 1 engine: CUDNN"), {}, "c", (2, 7, 9, 11)),
     (INPUT + 'layer { name: "e" type: "Eltwise" bottom: "data" top: "e" eltwise_param { coeff: 0.5 } }', {}, "e",

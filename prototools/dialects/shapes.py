@@ -12,7 +12,7 @@ from prototools.shapes import TABLE, Inference, infer
 
 #: What the top of a custom layer that does not resize is like.
 FIRST, SECOND = "its bottom", "its second bottom"
-CONVOLVED, ONE_CHANNEL = "a Convolution's", "one channel of its bottom"
+CONVOLVED, ONE_CHANNEL, AUGMENTED = "a Convolution's", "one channel of its bottom", "its bottom, or a crop of it"
 
 #: Custom layers that do not resize, and where they come from.
 #: Without them all that lies behind would be unknown, and most SegNets with it.
@@ -21,6 +21,7 @@ KEEPING: Dict[str, Tuple[str, str]] = {
     "BN":                   (FIRST, "normalisation of caffe-segnet and PSPNet"),
     "ChannelNorm":          (ONE_CHANNEL, "FlowNet2"),
     "ConvolutionDepthwise": (CONVOLVED, "conversions of MobileNet"),
+    "DataAugmentation":     (AUGMENTED, "FlowNet2"),
     "DepthwiseConvolution": (CONVOLVED, "conversions of MobileNet"),
     "FixedNeuron":          (FIRST, "quantised networks of Xilinx"),
     "FlowWarp":             (FIRST, "FlowNet2"),
@@ -82,4 +83,8 @@ def _kept(layer: Layer, bottoms: Sequence[Shape]) -> Optional[List[Shape]]:
     shape = bottoms[1] if like == SECOND and len(bottoms) > 1 else bottoms[0]
     if like == ONE_CHANNEL and shape is not None:
         shape = (*shape[:1], 1, *shape[2:])
+    if like == AUGMENTED and shape is not None and len(shape) == 4:
+        param = layer.param("augmentation_param")
+        if param.has("crop_height") and param.has("crop_width"):
+            shape = (*shape[:2], param.dim("crop_height"), param.dim("crop_width"))
     return [shape]
