@@ -178,6 +178,10 @@ PARTIAL = [
      (2, 3, 9, 11)),
     (INPUT + CONV.replace("pad: 1", "pad: 2 hole: 2"), {}, "c", (2, 7, 9, 11)),
     (INPUT + CONV.replace("pad: 1", "pad: 1 engine: CUDNN"), {}, "c", (2, 7, 9, 11)),
+    (INPUT + 'layer { name: "b" type: "BatchNorm" bottom: "data" top: "b" ' + "param { } " * 5 + "}", {}, "b",
+     (2, 3, 9, 11)),
+    (INPUT + 'layer { name: "r" type: "ReLU" bottom: "data" top: "data" } ' + CONV + CONV.replace('"c"', '"d"')
+     + 'layer { name: "s" type: "ReLU" bottom: "data" top: "data" }', {}, "data", (2, 3, 9, 11)),
     (INPUT + 'layer { name: "e" type: "Eltwise" bottom: "data" top: "e" eltwise_param { coeff: 0.5 } }', {}, "e",
      (2, 3, 9, 11)),
     (INPUT + CONV.replace("pad: 1", "hole_h: 2"), {}, "c", (2, 7, 5, 9)),

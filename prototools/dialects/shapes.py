@@ -33,8 +33,9 @@ KEEPING: Dict[str, Tuple[str, str]] = {
     "ShuffleChannel":       (FIRST, "ShuffleNet"),
 }
 
-#: A stock layer that FlowNet2's fork has with a single bottom too, which it multiplies.
-SCALED = "Eltwise"
+#: Stock layers that forks have in more forms, all as large as their only bottom: FlowNet2's multiplies one blob,
+#: NVIDIA's and Xilinx' BatchNorm learns more blobs.
+SCALED = ("BatchNorm", "Eltwise")
 
 #: DeepLab's data layer in both forms, which PSPNet and most that came after it train with.
 IMAGE_SEG_DATA = ("ImageSegData", "IMAGE_SEG_DATA")
@@ -51,7 +52,7 @@ def infer_custom(
     def custom(layer: Layer, bottoms: Sequence[Shape]) -> Optional[List[Shape]]:
         if layer.type in IMAGE_SEG_DATA:
             return _cropped(layer)
-        if layer.type in KEEPING and bottoms or layer.type == SCALED and len(bottoms) == 1:
+        if layer.type in KEEPING and bottoms or layer.type in SCALED and len(bottoms) == 1:
             return _kept(layer, bottoms)
         if layer.kind not in TYPES or not bottoms:
             return None

@@ -176,25 +176,32 @@ class Inference:
         """A stock layer's answer, after every check that Caffe makes around the layer's own."""
         names = _top_names(view, rule)
         check_counts(rule, view, len(names))
-        try:
-            check_engine(view)
-        except ShapeError as error:
-            # It says nothing about the shapes, which a Caffe with cuDNN has too.
-            self._refuse(layer, str(error))
-        self._check_in_place(layer)
+        self._noted(layer, lambda: check_engine(view))
+        self._noted(layer, lambda: self._check_in_place(layer))
         answer = rule.shapes(view, bottoms)
+        self._noted(layer, lambda: self._check_around(view, rule, bottoms, answer))
+        return answer
+
+    def _noted(self, layer: Layer, check: Callable[[], None]) -> None:
+        """A check that says nothing about the shapes, which a Caffe that takes the layer has too."""
+        try:
+            check()
+        except ShapeError as error:
+            self._refuse(layer, str(error))
+
+    def _check_around(self, view: Layer, rule: Rule, bottoms: List[Shape], answer: Answer) -> None:
+        """What Caffe checks of every layer once its shapes are there."""
         for shape in (*answer.tops, *answer.params):
             check_blob(shape)
         filled = [count(shape) for shape in answer.params if view.type != "Parameter"]
         require(0 not in (*answer.touched, *filled), "it must not work on an empty blob")
-        weights = _loss_weights(view, rule, len(names))
+        weights = _loss_weights(view, rule, len(_top_names(view, rule)))
         for weight, shape in zip(weights, answer.tops):
             require(not weight or count(shape) != 0, "a top with a loss_weight must not be empty")
         backwards = view.message.scalars("propagate_down")
         require(len(backwards) in (0, len(bottoms)), f"propagate_down must be given once for each of {len(bottoms)} "
                 f"bottoms, but is given {len(backwards)} times")
         self._share(view, answer.params)
-        return answer
 
     def _check_in_place(self, layer: Layer) -> None:
         """A layer works in place only where it alone reads its bottom (insert_splits.cpp)."""
