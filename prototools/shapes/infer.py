@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from prototools.errors import NetError, ProtoTextError, ShapeError, UnresolvedError
 from prototools.net import FilteredNet, Layer, Source, blob_names
@@ -150,13 +150,10 @@ class Inference:
             return self._checked(layer, view, rule, bottoms)
         except Missing as error:
             if not set(layer.tops) & set(self._given):
-                self._refuse(layer, str(error))
-                self.local.append(self.errors[-1])
+                self._refuse(layer, error)
             return Answer(error.tops)
         except ShapeError as error:
-            self._refuse(layer, str(error))
-            if isinstance(error, Elsewhere):
-                self.local.append(self.errors[-1])
+            self._refuse(layer, error)
             return self._unknown(layer, view, bottoms)
         except ProtoTextError as error:
             self.errors.append(error)
@@ -187,7 +184,7 @@ class Inference:
         try:
             check()
         except ShapeError as error:
-            self._refuse(layer, str(error))
+            self._refuse(layer, error)
 
     def _check_around(self, view: Layer, rule: Rule, bottoms: List[Shape], answer: Answer) -> None:
         """What Caffe checks of every layer once its shapes are there."""
@@ -223,8 +220,10 @@ class Inference:
                 owner = self._owners.setdefault(spec.name, Owner(view.name, shape, {}))
                 owner.check(spec, shape)
 
-    def _refuse(self, layer: Layer, sentence: str) -> None:
-        self.errors.append(layer.error(sentence))
+    def _refuse(self, layer: Layer, why: Union[str, ShapeError]) -> None:
+        self.errors.append(layer.error(str(why)))
+        if isinstance(why, Elsewhere):
+            self.local.append(self.errors[-1])
 
 
 def _top_names(layer: Layer, rule: Optional[Rule]) -> List[str]:
