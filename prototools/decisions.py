@@ -90,7 +90,7 @@ class Decisions:
             different.setdefault(tuple(map(id, filtered.layers)), filtered)
         whole = [net for net in different.values() if not net.unknown_bottoms()]
         nets = whole or list(different.values())
-        return [(net, infer_custom(net, self.shapes, self.wanted)) for net in nets]
+        return [(net, infer_custom(net, self.shapes, self.wanted, checks=False)) for net in nets]
 
     # ------------------------------------------------------------ one layer
 
@@ -144,7 +144,7 @@ class Decisions:
         """The sizes of a state's net as another dialect reads it."""
         key = id(context.net), name
         if key not in self.others:
-            self.others[key] = infer_custom(context.net, self.shapes, (*self.wanted, name))
+            self.others[key] = infer_custom(context.net, self.shapes, (*self.wanted, name), checks=False)
         return self.others[key]
 
     def _accept(self, layer: Layer, answer: _Answer) -> None:

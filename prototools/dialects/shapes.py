@@ -42,11 +42,11 @@ IMAGE_SEG_DATA = ("ImageSegData", "IMAGE_SEG_DATA")
 
 
 def infer_custom(
-    net: FilteredNet, shapes: Mapping[str, Sequence[int]], wanted: Sequence[str] = ()
+    net: FilteredNet, shapes: Mapping[str, Sequence[int]], wanted: Sequence[str] = (), checks: bool = True
 ) -> Inference:
     """The shapes of every blob of a net, custom resize layers included.
 
-    `shapes` gives or overrides shapes of blobs; `wanted` names dialects for ambiguous layers.
+    `shapes` gives or overrides shapes of blobs; `wanted` names dialects for ambiguous layers; `checks` is `infer`'s.
     """
 
     def custom(layer: Layer, bottoms: Sequence[Shape]) -> Optional[List[Shape]]:
@@ -59,7 +59,7 @@ def infer_custom(
         shape = output_shape(Context(layer, bottoms, net), wanted)
         return None if shape is None else [shape]
 
-    return infer(net, shapes, custom)
+    return infer(net, shapes, custom, checks)
 
 
 def _cropped(layer: Layer) -> Optional[List[Shape]]:

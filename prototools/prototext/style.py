@@ -32,7 +32,7 @@ class Style(NamedTuple):
 @lru_cache(maxsize=1)
 def _style(data: bytes) -> Style:
     """The last file's habits are kept, because every layer that is placed in it asks for them."""
-    sample = data[:200_000]
+    sample = data[:50_000]
     newline = b"\r\n" if sample.count(b"\r\n") * 2 > sample.count(b"\n") else b"\n"
     if b"\n" not in sample and b"\r" in sample:
         newline = b"\r"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from contextlib import contextmanager
 from typing import Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
 from prototools.errors import ProtoTextError, UnresolvedError, shortened
@@ -264,9 +266,22 @@ def parse(data: bytes, placeholders: bool = False) -> Document:
     if placeholders:
         data = masked(data)
     root = Document("", 0, 0, data)
-    _read(data, root)
+    with _uncollected():
+        _read(data, root)
     root.stop = root.body_stop = len(data)
     return root
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without Python's search for circles, of which a tree has none: of millions of messages it takes a third."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
 
 
 def _read(data: bytes, root: Message) -> None:
