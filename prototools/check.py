@@ -7,12 +7,12 @@ from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 from prototools.conformance import LAYERS, Misfit, kind_of, misfits
 from prototools.dialects import TYPES
 from prototools.dialects.shapes import infer_custom
+from prototools.layer_types import STOCK_TYPES
 from prototools.net import FilteredNet, Layer, Net, NetState
 from prototools.prototext import Message
 from prototools.prototext.places import place_of
 from prototools.shapes import Inference
 from prototools.shapes.blob import Shape, words
-from prototools.stock import STOCK_TYPES
 from prototools.weights import Caffemodel, Entry
 
 

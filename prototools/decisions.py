@@ -24,7 +24,6 @@ from prototools.prototext.placeholders import values_of
 from prototools.prototext.places import place_of
 from prototools.resize import Unpool
 from prototools.shapes import Inference
-from prototools.stock import STOCK_TYPES
 
 
 def _choices(dialect: Iterable[str], lowering, accept: Iterable[str], prefer: str) -> Choices:
@@ -172,11 +171,6 @@ class Decisions:
         """The spans of the replaced layers with their new text."""
         for layer, placement in self.placements:
             yield layer.message.start, layer.message.stop, placement.text(self.document)
-
-    def foreign(self) -> Tuple[str, ...]:
-        """The layer types that neither stock Caffe nor any dialect knows."""
-        ours = dialects.TYPES | dialects.UNREAD_TYPES.keys() | STOCK_TYPES
-        return tuple(sorted({layer.type for layer in self.net.layers if layer.type not in ours}))
 
 
 def _matrices(placement: Placement, block: Block) -> Dict[str, Weights]:

@@ -6,13 +6,13 @@ of the replaced layer, and no other byte.
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, Mapping, Optional, Sequence, Union
+from typing import Any, Dict, Iterable, Mapping, Optional, Sequence, Tuple, Union
 
 from prototools.changes import Result
+from prototools.layer_types import RESIZE_TYPES, STOCK_TYPES
 from prototools.net import Net
 from prototools.prototext import parse
 from prototools.prototext.placeholders import filled, texts
-from prototools.stock import STOCK_TYPES
 
 #: The wishes of somebody who has none.
 NO_WISHES: Dict[str, Any] = {"dialect": (), "lowering": None, "accept": (), "prefer": "deconvolution"}
@@ -48,9 +48,9 @@ def rewrite(
     data = filled(data, texts(values or {}))
     net = Net(parse(data, placeholders=True))
     wishes = {"dialect": tuple(dialect), "lowering": lowering, "accept": tuple(accept), "prefer": prefer}
-    if wishes == NO_WISHES and all(layer.kind in STOCK_TYPES for layer in net.layers):
+    if wishes == NO_WISHES and RESIZE_TYPES.isdisjoint(layer.kind for layer in net.layers):
         # Nothing to decide, and so no dialects and lowerings to load.
-        return Result(_like(text, data), (), (), ())
+        return Result(_like(text, data), (), (), _foreign(net))
     from prototools.decisions import Decisions
 
     decisions = Decisions(net, shapes or {}, filler_safe=filler_safe, weights=weights, **wishes)
@@ -59,7 +59,12 @@ def rewrite(
         after = net.document.edited(decisions.edits())
         # A block that is no text format is a mistake of ours, which nobody should get to see.
         parse(after, placeholders=True)
-    return Result(_like(text, after), tuple(decisions.changes), tuple(decisions.refusals), decisions.foreign())
+    return Result(_like(text, after), tuple(decisions.changes), tuple(decisions.refusals), _foreign(net))
+
+
+def _foreign(net: Net) -> Tuple[str, ...]:
+    """The layer types that neither stock Caffe nor any dialect knows."""
+    return tuple(sorted({layer.type for layer in net.layers} - STOCK_TYPES - RESIZE_TYPES))
 
 
 def _like(given: Union[bytes, str], data: bytes) -> Union[bytes, str]:

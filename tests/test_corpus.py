@@ -11,11 +11,11 @@ from prototools.corpus import Outcome, outcomes, tables
 from prototools.dialects import TYPES, UNREAD_TYPES
 from prototools.dialects.shapes import infer_custom
 from prototools.errors import PrototoolsError
+from prototools.layer_types import STOCK_TYPES
 from prototools.net import Net
 from prototools.prototext import parse
 from prototools.realcaffe import NetCase, NetResult, run_nets
 from prototools.rewriter import rewrite
-from prototools.stock import STOCK_TYPES
 
 
 @pytest.fixture(scope="module")

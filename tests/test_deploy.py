@@ -20,9 +20,9 @@ from prototools.cli import main
 from prototools.deploying import Deployed, deploy
 from prototools.dialects.shapes import infer_custom
 from prototools.errors import NetError, PrototoolsError
+from prototools.layer_types import STOCK_TYPES
 from prototools.net import Net, NetState
 from prototools.prototext import parse
-from prototools.stock import STOCK_TYPES
 
 CASES = Path(__file__).parent / "deploy"
 

@@ -9,6 +9,7 @@ import pytest
 
 from prototools.dialects import TABLE, TYPES, UNREAD_TYPES, names
 from prototools.errors import PrototoolsError
+from prototools.layer_types import RESIZE_TYPES, STOCK_TYPES
 from prototools.net import Net
 from prototools.patching import replaced_layers
 from prototools.reference import LAYERS, run
@@ -81,6 +82,11 @@ LAYERS_READ = [
     ("UNPOOLING", "unpooling_param { unpool: TILE kernel_size: 2 stride: 2 unpool_h: 12 unpool_w: 14 }", None),
     ("UnPooling", "unpooling_param { unpool: REP out_kernel_size: 2 out_stride: 2 }", None),
 ]
+
+
+def test_types() -> None:
+    """The list by which a net without custom layers is told is that of the tables."""
+    assert RESIZE_TYPES == TYPES | UNREAD_TYPES.keys() and not RESIZE_TYPES & STOCK_TYPES
 
 
 def net(kind: str, param: str, size, bottoms: str = 'bottom: "data"') -> str:

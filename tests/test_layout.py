@@ -19,7 +19,7 @@ PACKAGE = PROJECT / "prototools"
 #: Every room of the package, from the ground up.
 FLOORS = (
     ("errors",),
-    ("prototext", "sampling", "matrices", "resize", "schema", "files", "legacy", "stock"),
+    ("prototext", "sampling", "matrices", "resize", "schema", "files", "legacy", "layer_types"),
     ("blocks", "conformance", "interpolation", "tracing", "cost", "net", "reference", "realcaffe", "shapes", "weights"),
     ("lowerings", "dialects", "engines", "changes"),
     (

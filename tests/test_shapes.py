@@ -11,10 +11,10 @@ from random_nets import nets
 
 from prototools.dialects.shapes import infer_custom
 from prototools.errors import PrototoolsError
+from prototools.layer_types import STOCK_TYPES
 from prototools.net import Net, NetState
 from prototools.realcaffe import NetCase, NetResult, run_nets
 from prototools.shapes import TABLE, Inference, as_dictionary, infer, rows
-from prototools.stock import STOCK_TYPES
 
 CASES = [json.loads(line) for line in (Path(__file__).parent / "cases" / "shapes.jsonl").read_text().splitlines()]
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from prototools.errors import NetError
+from prototools.layer_types import STOCK_TYPES
 from prototools.net import Layer
 from prototools.prototext import Message
 from prototools.shapes import TABLE
 from prototools.shapes.blob import Missing, Shape
-from prototools.stock import STOCK_TYPES
 
 
 class Known(NamedTuple):

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 
+from prototools.layer_types import STOCK_TYPES
 from prototools.net import Layer
 from prototools.shapes import TABLE
-from prototools.stock import STOCK_TYPES
 
 LOSS_NAME = re.compile(r"(?i)loss")
 MEASURE_NAME = re.compile(r"(?i:accuracy|evaluat)|Eval|EVAL|^eval")

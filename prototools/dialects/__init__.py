@@ -2,7 +2,7 @@
 
 `TABLE` is all of them; where several claim a layer, the first row counts.
 A dialect knows forks and field names, and nothing about Deconvolution.
-A new custom layer is a file with `DIALECTS`, and its rows here.
+A new custom layer is a file with `DIALECTS`, its rows here, and its type in `layer_types`.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def _tell(sentence: str, file: str, line: int) -> None:
 @cache
 def _slip(type_name: str) -> str:
     """What to say of a type that is none of Caffe's and nearly one; forks have types such as ReLU6 and Unpooling."""
-    from prototools.stock import STOCK_TYPES
+    from prototools.layer_types import STOCK_TYPES
 
     near = "" if type_name in STOCK_TYPES else schema.did_you_mean(type_name, sorted(STOCK_TYPES), 0.9)
     return f"layers.{type_name}: Caffe has no layer of type {type_name!r}{near}" if near else ""

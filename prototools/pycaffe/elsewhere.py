@@ -76,6 +76,6 @@ def compiled(name: str) -> type:
 
 def layer_type_list() -> list:
     """The types of stock Caffe's layers."""
-    from prototools.stock import STOCK_TYPES
+    from prototools.layer_types import STOCK_TYPES
 
     return sorted(STOCK_TYPES)

@@ -40,6 +40,6 @@ def current_type(field: Field, given: Mapping[str, str]) -> str:
 
 def _younger(written: str) -> Optional[str]:
     """A stock layer that came after V1, written in V1's manner: BATCH_NORM."""
-    from prototools.stock import STOCK_TYPES
+    from prototools.layer_types import STOCK_TYPES
 
     return {name.lower(): name for name in STOCK_TYPES}.get(written.replace("_", "").lower())
