@@ -59,6 +59,8 @@ CALLS = [
     ),
     pytest.param("rewrite net.prototxt --shape data=1,x", 2, "", "must be BLOB=N,C,H,W", id="bad shape"),
     pytest.param("rewrite net.prototxt --dialect psp", 2, "", "did you mean pspnet", id="bad dialect"),
+    pytest.param("rewrite net.prototxt --dialect segnet", 0, '"up/deconv"', "--dialect segnet was not needed",
+                 id="unused dialect"),
     pytest.param("rewrite net.prototxt --lowering zom", 2, "", "did you mean zoom", id="bad lowering"),
     pytest.param("rewrite net.prototxt --chek", 2, "", "--check", id="bad option"),
     pytest.param("rewrit net.prototxt", 2, "", "rewrite", id="bad command"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, List, Optional, Tuple
+from typing import Any, Iterable, List, Optional, Tuple
 
 import click
 
@@ -44,6 +44,7 @@ def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: 
         if report:
             reports.append(_report(path, result))
         _comment(path, result, quiet, bool(weights))
+        _tell_unused(path, result, settings["dialect"])
         if weights and (partial or not result.refusals):
             _patch(path, result, weights, weights_out)
         return _deliver(path, data, result, way, partial)
@@ -95,6 +96,14 @@ def _comment(path: str, result: Result, quiet: bool, weighed: bool) -> None:
                 "1.0; use --filler-safe for older ones")
     for refusal in result.refusals:
         say(f"{path}:{refusal}")
+
+
+def _tell_unused(path: str, result: Result, wanted: Iterable[str]) -> None:
+    """The dialects that were asked for and read nothing; of a refused layer nobody knows which was meant."""
+    used = {change.dialect for change in result.changes}
+    for name in () if result.refusals else wanted:
+        if name not in used:
+            say(f"{path}: --dialect {name} was not needed: it reads no layer of this net")
 
 
 def _deliver(path: str, data: bytes, result: Result, way: Delivery, partial: bool) -> int:
