@@ -24,10 +24,10 @@ from prototools.shapes.table import TABLE, Rule, check_counts, check_engine
 #: What Caffe calls the top that a loss layer makes where none is named.
 AUTOMATIC = "(automatic)"
 
-#: Gives the shapes of a custom layer's tops, or None where it does not know the layer.
 #: The stock type whose shapes its own code decides.
 PYTHON = "Python"
 
+#: Gives the shapes of a custom layer's tops, or None where it does not know the layer.
 Extra = Callable[[Layer, Sequence[Shape]], Optional[Sequence[Shape]]]
 
 
@@ -141,8 +141,9 @@ class Inference:
             self.params[view.name] = list(answer.params)
 
     def _overridden(self, layer: Layer, index: int, name: str, shape: Shape) -> Shape:
+        """A top's shape, or the one that is given: in place it holds already, unless nobody knows the layer."""
         in_place = layer.bottoms[index : index + 1] == [name]
-        return shape if in_place else self._given.get(name, shape)
+        return shape if in_place and shape is not None else self._given.get(name, shape)
 
     def _answer(self, layer: Layer, view: Layer, rule: Optional[Rule]) -> Answer:
         bottoms = self.bottoms(layer)

@@ -146,8 +146,7 @@ class _Run:
             for name, shape in zip(layer.bottoms, self.inference.bottoms(layer)):
                 if name == blob and shape is not None and None not in shape:
                     return tuple(shape)  # type: ignore[arg-type]
-        # An unknown layer in place has no shape of its own to override.
-        shape = self.inference.blobs.get(blob) or self.given.get(blob)
+        shape = self.inference.blobs.get(blob)
         if shape is None or None in shape:
             raise EngineError(f"the shape of {blob} must be known; give --shape {blob}=N,C,H,W")
         return tuple(shape)  # type: ignore[arg-type]
