@@ -8,7 +8,7 @@ a message for a value, a number out of its type's range, a word that is none of 
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Collection, Dict, Iterator, List, NamedTuple, Tuple
+from typing import Any, Callable, Collection, Dict, Iterator, List, NamedTuple
 
 from google.protobuf.descriptor import FieldDescriptor
 
@@ -22,11 +22,6 @@ from prototools.prototext.tree import Node
 NET, SOLVER, LAYERS = "NetParameter", "SolverParameter", ("layer", "layers")
 
 COMMENT = re.compile(rb"#[^\n]*")
-
-#: The smallest and the largest number of each type.
-RANGES: Dict[str, Tuple[int, int]] = {
-    "int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1), "uint32": (0, 2**32 - 1), "uint64": (0, 2**64 - 1),
-}
 
 
 class Misfit(NamedTuple):
@@ -104,7 +99,7 @@ def _require_value(node: Node, field: schema.Field) -> None:
 
 
 def _require_integer(scalar: Scalar, field: schema.Field) -> None:
-    smallest, largest = RANGES[field.type_name]
+    smallest, largest = field.bounds
     value = values.integer(scalar)
     # A minus alone is what an unsigned number must not have, before a zero too.
     if not smallest <= value <= largest or smallest == 0 and scalar.literal.startswith(b"-"):

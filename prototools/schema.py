@@ -40,6 +40,13 @@ class Field(NamedTuple):
     message_type: Any
     enum_type: Any
 
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The smallest and the largest whole number of an "int": of int32, int64, uint32 or uint64."""
+        values = 2 ** int(self.type_name[-2:])
+        least = 0 if self.type_name.startswith("u") else -values // 2
+        return least, least + values - 1
+
 
 def message(name: str) -> Any:
     """The class of a message, such as `NetParameter`.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import contextmanager
 from typing import IO, Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from prototools import files
@@ -133,6 +134,17 @@ class Pages:
         return data
 
 
+@contextmanager
+def _whole(path: str) -> Iterator[None]:
+    """What a broken caffemodel raises as a `WeightsError` that names it."""
+    try:
+        yield
+    except WeightsError:
+        raise
+    except ValueError as error:
+        raise WeightsError(f"{path}: must be a whole binary caffemodel, but is not: {error}") from None
+
+
 def _changed(path: str) -> WeightsError:
     return WeightsError(f"{path}: was changed by another while it was read; run again")
 
@@ -204,15 +216,11 @@ class Caffemodel(BinaryNet):
             raise
 
     def _entries(self) -> List[Entry]:
-        try:
+        with _whole(self.path):
             found = [
                 self._entry(span, FORMS[span.number]) for span in spans(self.data, 0, self.size)
                 if span.number in FORMS and span.value is None
             ]
-        except WeightsError:
-            raise
-        except ValueError as error:
-            raise WeightsError(f"{self.path}: must be a whole binary caffemodel, but is not: {error}") from None
         if not found:
             raise WeightsError(f"{self.path}: must be a binary caffemodel, but no layer is in it")
         return found
@@ -271,13 +279,8 @@ def read(path: str) -> Dict[str, List[Any]]:
     Current and V1 entries alike; where a name stands twice the last one counts, as in Caffe.
     Raises as `Caffemodel` does.
     """
-    with Caffemodel(path) as model:
-        try:
-            return {entry.name: [model.array(blob) for blob in entry.blobs] for entry in model.entries if entry.blobs}
-        except WeightsError:
-            raise
-        except ValueError as error:
-            raise WeightsError(f"{path}: must be a whole binary caffemodel, but is not: {error}") from None
+    with Caffemodel(path) as model, _whole(path):
+        return {entry.name: [model.array(blob) for blob in entry.blobs] for entry in model.entries if entry.blobs}
 
 
 # ---------------------------------------------------------------- writing

@@ -24,8 +24,8 @@
 #     PROTOTOOLS           the program
 #     PROTOTOOLS_DEPENDS   files of your own that every result depends on
 #
-# Names may hold blanks and any letters, but none of * ? [, and OUT no backslash. The goal `convert` is the first here, so set .DEFAULT_GOAL
-# or include this file at the end.
+# Names may hold blanks and any letters, but none of * ? [, and OUT no backslash. The goal `convert` is the first here,
+# so set .DEFAULT_GOAL or include this file at the end.
 
 SRC                ?= nets
 OUT                ?= build

@@ -143,9 +143,7 @@ def _shown(value: Any) -> str:
 
 def _whole(field: Field, value: Any) -> int:
     number = operator.index(value)
-    width = 2 ** int(field.type_name[-2:])
-    least = 0 if field.type_name.startswith("u") else -width // 2
-    most = least + width - 1
+    least, most = field.bounds
     if not least <= number <= most:
         raise ValueError(f"must be from {least} to {most}")
     return number
