@@ -187,6 +187,7 @@ PARTIAL = [
      + 'layer { name: "s" type: "ReLU" bottom: "data" top: "data" }', {}, "data", (2, 3, 9, 11)),
     (INPUT + 'layer { name: "e" type: "Eltwise" bottom: "data" top: "e" eltwise_param { coeff: 0.5 } }', {}, "e",
      (2, 3, 9, 11)),
+    (INPUT + CONV + 'layer { name: "e" type: "Eltwise" bottom: "data" bottom: "c" top: "e" }', {}, "e", None),
     (INPUT + CONV.replace("pad: 1", "hole_h: 2"), {}, "c", (2, 7, 5, 9)),
     (INPUT + CONV.replace("pad: 1", "pad_t: 1 pad_b: 2 pad_l: 0 pad_r: 1"), {}, "c", (2, 7, 10, 10)),
     (INPUT + CONV.replace("pad: 1", "pad_type: 1"), {}, "c", (2, 7, None, None)),
