@@ -12,7 +12,6 @@ import difflib
 import pkgutil
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -163,14 +162,11 @@ def _pool() -> descriptor_pool.DescriptorPool:
 
 
 def _compiled() -> bytes:
-    """caffe.desc: inside the package when installed, beside it in a checkout."""
+    """What `make proto` made of caffe.proto."""
     try:
         data = pkgutil.get_data("prototools", _COMPILED)
     except OSError:
         data = None
-    beside = Path(__file__).resolve().parents[1] / _COMPILED
-    if data is None and beside.is_file():
-        data = beside.read_bytes()
     if data is None:
         raise SchemaError(
             f"prototools must have its file {_COMPILED}, but it is not there. Install prototools "

@@ -127,7 +127,8 @@ def test_a_rewrite_is_light(options, command: str, tmp_path: Path) -> None:
 
 def test_public_names_stay() -> None:
     """No module has the name of a public function, so that no import can hide it."""
-    modules = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    rooms = {path.stem for path in PACKAGE.iterdir() if path.is_dir() and not path.is_symlink()}
+    modules = rooms | {path.stem for path in PACKAGE.glob("*.py")}
     assert modules & set(prototools.__all__) == {"upsample"}
     for _ in range(2):
         assert prototools.rewrite(b"").text == b"" and prototools.parse(b"").source() == b""

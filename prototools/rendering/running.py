@@ -108,9 +108,8 @@ def _head(path: Path) -> str:
 
 
 def own_folder() -> Path:
-    """templates/: inside the package when installed, beside it in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    return next(folder for folder in (package / "templates", package.parent / "templates") if folder.is_dir())
+    """templates/, to which a link leads in a checkout."""
+    return (Path(__file__).parents[1] / "templates").resolve()
 
 
 def _found(template: str) -> Path:
