@@ -110,7 +110,6 @@ def processes(data: bytes) -> None:
         net.write_bytes(data)
         commands = {
             "prototools rewrite": ([sys.executable, "-m", "prototools", "rewrite", str(net), "-o", str(out)], None),
-            "python -c 'import click'": ([sys.executable, "-c", "import click"], None),
             "python -c pass": ([sys.executable, "-c", "pass"], None),
         }
         if caffe is not None:

@@ -14,7 +14,7 @@ def main() -> None:
     gc.set_threshold(OBJECTS)
     from prototools import cli
 
-    cli.main(prog_name="prototools")
+    cli.main()
 
 
 if __name__ == "__main__":

@@ -18,11 +18,10 @@ from typing import Dict, Iterator, List
 
 import pytest
 from batches import BAD, BROKEN, DATA, UP, below, make, make_many, make_nets, statuses
-from click.testing import CliRunner
+from command_line import call
 
 import prototools
 from prototools.batching import job, pools, records
-from prototools.cli import main
 
 
 @pytest.fixture
@@ -119,7 +118,7 @@ def test_a_mistake_of_ours(here: Path, monkeypatch) -> None:
 
 
 def run(*words: str):
-    return CliRunner().invoke(main, ["batch", *words])
+    return call(["batch", *words])
 
 
 #: Words, exit code, a part of standard output, a part of standard error.

@@ -8,11 +8,10 @@ from typing import List
 import numpy as np
 import pytest
 from caffemodels import model
-from click.testing import CliRunner
+from command_line import call
 
 from prototools import weights
 from prototools.check import check
-from prototools.cli import main
 from prototools.errors import EngineError
 from prototools.net import Net
 from prototools.realcaffe import run_net
@@ -133,11 +132,11 @@ def test_command(tmp_path: Path) -> None:
     net = tmp_path / "net.prototxt"
     for text, code in ((DATA + CONV, 0), (DATA + CONV + UP, 1), ("layer {", 2)):
         net.write_text(text)
-        result = CliRunner().invoke(main, ["check", str(net)])
+        result = call(["check", str(net)])
         assert result.exit_code == code and (code == 2 or len(result.stdout.splitlines()) == code)
     (tmp_path / "w").write_bytes(b"broken")
     net.write_text(DATA)
-    assert CliRunner().invoke(main, ["check", str(net), "--weights", str(tmp_path / "w")]).exit_code == 2
+    assert call(["check", str(net), "--weights", str(tmp_path / "w")]).exit_code == 2
 
 
 def test_corpus_never_fails(shared: Path) -> None:

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from command_line import call
 
 from prototools import NetSpec, upsample
 from prototools import layers as L
-from prototools.cli import main
 from prototools.comparison import Distance, StudyError, blocks, libraries, measure, measuring, study
 from prototools.comparison.maps import CORNERS, HALF, MAPS, RECIPE, SKIMAGE, Derivation, exact, sample_image
 from prototools.comparison.measuring import conclusion, distance
@@ -33,7 +32,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def run(tmp_path: Path, monkeypatch):
     """Call `prototools compare` in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    return lambda words: CliRunner().invoke(main, ["compare", *words.split()])
+    return lambda words: call(["compare", *words.split()])
 
 
 def absent(monkeypatch, *modules: str) -> None:

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional
 
 import pytest
-from click.testing import CliRunner
+from command_line import call
 from deployed import Pair, agree
 
 import prototools
-from prototools.cli import main
 from prototools.deploying import Deployed, deploy
 from prototools.dialects.shapes import infer_custom
 from prototools.errors import NetError, PrototoolsError
@@ -239,7 +238,7 @@ def test_call(words: str, code: int, out: str, err: str, tmp_path: Path, monkeyp
     Path("net").write_text(DATA + IP)
     Path("open").write_text(DATA.replace("channels: 3", "") + IP)
     Path("done").write_text('layer { name: "a" type: "Input" top: "data" input_param { shape { dim: 1 } } }\n' + IP)
-    result = CliRunner().invoke(main, words.split())
+    result = call(words.split())
     assert result.exit_code == code, result.output
     assert out in result.stdout and err in result.stderr
     if "-o" in words and not code:

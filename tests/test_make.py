@@ -12,10 +12,9 @@ from typing import Dict, List
 
 import pytest
 from batches import BAD, BROKEN, DATA, STOCK, UP, caffemodel
-from click.testing import CliRunner
+from command_line import call
 
 from prototools import rewrite
-from prototools.cli import main
 from prototools.makefiles import names
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -39,7 +38,7 @@ class Project:
         folder.mkdir()
         self.program = folder.parent / "prototools"
         self.install()
-        (folder / "prototools.mk").write_bytes(CliRunner().invoke(main, ["makefile"]).stdout_bytes)
+        (folder / "prototools.mk").write_bytes(call(["makefile"]).stdout_bytes)
         (folder / "Makefile").write_text("SRC := my nets\nOUT := 出 put\ninclude prototools.mk\n")
         self.write({"my nets/a b.prototxt": DATA + UP, "my nets/stock.prototxt": DATA + STOCK,
                     "my nets/子 dir/网 络 100%'s #1 $x:y;(1)=&.prototxt": DATA + UP})

@@ -8,12 +8,11 @@ from typing import Any
 
 import netspec_scripts
 import pytest
-from click.testing import CliRunner
+from command_line import call
 from google.protobuf import text_format
 
 from prototools import NetSpec, netspec, schema
 from prototools import layers as L
-from prototools.cli import main
 from prototools.errors import NetError, ProtoTextError, SchemaError
 from prototools.netspec import TEST, TRAIN, blob
 from prototools.upgrading import upgrade
@@ -327,11 +326,10 @@ def test_command(tmp_path: Path) -> None:
     """`prototools to-python` prints a program, or writes it; a mistake is a sentence and exit code 2."""
     net, out = tmp_path / "net.prototxt", tmp_path / "net.py"
     net.write_text(NETS["one blob in two phases"][0])
-    runner = CliRunner()
-    printed = runner.invoke(main, ["to-python", str(net)])
-    written = runner.invoke(main, ["to-python", str(net), "-o", str(out)])
+    printed = call(["to-python", str(net)])
+    written = call(["to-python", str(net), "-o", str(out)])
     assert (printed.exit_code, written.exit_code, written.output) == (0, 0, "")
     assert out.read_text() == printed.output and run(printed.output) == message(net.read_text())
     net.write_text("layer { interp_param { } }")
-    refused = runner.invoke(main, ["to-python", str(net)])
+    refused = call(["to-python", str(net)])
     assert refused.exit_code == 2 and f"{net}:1:9: LayerParameter has no field" in refused.output

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from caffemodels import model
 from test_rewrite import ALL, run, shapes
+from words import READ, USUAL
 
 from prototools.net import Net
 from prototools.realcaffe import run_net
@@ -122,3 +123,16 @@ def test_a_batch(caffe, tmp_path: Path) -> None:
     code = BATCH.format(nets=str(PROJECT / "examples"), out=str(tmp_path / "out"))
     first, second = caffe.python(code, pythonpath=[PROJECT]).splitlines()
     assert set(first.split()) == {"rewritten"} and set(second.split()) == {"unchanged"}
+
+
+READ_WORDS = """
+import json
+from words import READ, read
+print(json.dumps([read(words) for words in READ]))
+"""
+
+
+def test_words(caffe) -> None:
+    """What the command line reads goes by Python's own argparse, which changes with Python."""
+    found = json.loads(caffe.python(READ_WORDS, pythonpath=[PROJECT, PROJECT / "tests"]))
+    assert found == [{**USUAL, **wanted} for wanted in READ.values()]

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from command_line import call
 
 from prototools import render
-from prototools.cli import main
 from prototools.net import Net
 from prototools.realcaffe import NetCase, run_nets
 from prototools.reference import run
@@ -220,7 +219,7 @@ def test_mistakes(source: str, sentence: str, tmp_path: Path, monkeypatch) -> No
         render(str(path), width=3)
     monkeypatch.chdir(folder)
     for name in (str(path), "me.j2"):
-        done = CliRunner().invoke(main, ["render", name, "-D", "width=3"])
+        done = call(["render", name, "-D", "width=3"])
         assert done.exit_code == 2 and "Traceback" not in done.output and re.search(sentence, done.output)
         assert done.output.startswith(f"{name}:")
 
@@ -256,7 +255,7 @@ def test_checked(name: str, tmp_path: Path) -> None:
     source, refusal = CHECKED[name]
     path = tmp_path / "net.prototxt"
     path.write_text(source)
-    done = CliRunner().invoke(main, ["render", str(path), "-D", "N=7"])
+    done = call(["render", str(path), "-D", "N=7"])
     if refusal:
         assert done.exit_code == 2 and re.search(refusal, done.stderr) and not done.stdout
     else:
@@ -289,7 +288,7 @@ def test_bytes(name: str, tmp_path: Path) -> None:
     (tmp_path / "net.j2").write_bytes(source)
     assert rendering(str(tmp_path / "net.j2"), {}).text.encode("utf-8", "surrogateescape") == wanted
     if b"here" not in source:
-        assert CliRunner().invoke(main, ["render", "-"], input=source).stdout_bytes == wanted
+        assert call(["render", "-"], source).stdout_bytes == wanted
 
 
 # ---------------------------------------------------------------- the command
@@ -301,12 +300,12 @@ def test_values(tmp_path: Path) -> None:
         'name: "{{ name }}"\n{% for dim in dims %}\n# {{ dim + 1 }} {{ deep["a"] }} {{ on }}\n{% endfor %}\n')
     (tmp_path / "deep.json").write_text(json.dumps({"a": 7}))
     arguments = ["-D", "name=a b", "-D", "dims=[1, 2]", "-D", f"deep=@{tmp_path}/deep.json", "-D", "on=true"]
-    done = CliRunner().invoke(main, ["render", str(tmp_path / "net.j2"), *arguments])
+    done = call(["render", str(tmp_path / "net.j2"), *arguments])
     assert done.output == 'name: "a b"\n# 2 7 True\n# 3 7 True\n' and done.exit_code == 0
     (tmp_path / "net.prototxt").write_text(
         'name: "$NAME" # $OTHER\ninput: "d"\ninput_dim: ${N} # $ON$\n' + 3 * "input_dim: 1 ")
     values = ["-D", "NAME=x", "-D", "N=4", "-D", "ON=true"]
-    done = CliRunner().invoke(main, ["render", str(tmp_path / "net.prototxt"), *values, "-o", str(tmp_path / "out")])
+    done = call(["render", str(tmp_path / "net.prototxt"), *values, "-o", str(tmp_path / "out")])
     assert done.exit_code == 0 and not done.output
     assert (tmp_path / "out").read_text().startswith('name: "x" # $OTHER\ninput: "d"\ninput_dim: 4 # true\n')
 
@@ -322,8 +321,7 @@ GIVEN = {
 def test_given(written: str, tmp_path: Path) -> None:
     """JSON is what it says, Python's True and False too, and the rest is text; the last one counts."""
     (tmp_path / "net.j2").write_text("# {{ [x] }}\na: {{ ok }}\n")
-    done = CliRunner().invoke(
-        main, ["render", str(tmp_path / "net.j2"), "-D", "x=0", "-D", f"x={written}", "-D", "ok=1"])
+    done = call(["render", str(tmp_path / "net.j2"), "-D", "x=0", "-D", f"x={written}", "-D", "ok=1"])
     assert done.exit_code == 0 and done.output == f"# {[GIVEN[written]]}\na: 1\n"
 
 
@@ -332,7 +330,7 @@ def test_given(written: str, tmp_path: Path) -> None:
 ])
 def test_broken_values(text: bytes, words: str, tmp_path: Path) -> None:
     (tmp_path / "values.json").write_bytes(text)
-    done = CliRunner().invoke(main, ["render", "unet.prototxt.j2", "-D", f"x=@{tmp_path}/values.json"])
+    done = call(["render", "unet.prototxt.j2", "-D", f"x=@{tmp_path}/values.json"])
     assert done.exit_code == 2 and words in done.output and "values.json" in done.output
 
 
@@ -341,7 +339,7 @@ def test_broken_values(text: bytes, words: str, tmp_path: Path) -> None:
     (["unet.prototxt.j2", "-D", "x=@none.json"], "cannot be read"),
 ])
 def test_wrong_calls(arguments, words: str) -> None:
-    done = CliRunner().invoke(main, ["render", *arguments])
+    done = call(["render", *arguments])
     assert done.exit_code == 2 and words in done.output and "Traceback" not in done.output
 
 
@@ -353,5 +351,5 @@ def test_no_name(name) -> None:
 
 def test_list() -> None:
     """Every network with its values."""
-    done = CliRunner().invoke(main, ["render", "--list"])
+    done = call(["render", "--list"])
     assert done.exit_code == 0 and all(name in done.output for name in shipped())

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from command_line import call
 
 import prototools
-from prototools.cli import main
 from prototools.errors import ProtoTextError, PrototoolsError
 from prototools.legacy import V0_FIELDS, V0_LAYER_FIELDS, V0_UNREAD, V1_FIELDS
 from prototools.prototext import parse
@@ -343,7 +342,7 @@ OLD, NEW = 'layers { name: "r" type: RELU }\n', 'layer { name: "r" type: "ReLU" 
 
 
 def run(*arguments: str, stdin: str = ""):
-    return CliRunner().invoke(main, ["upgrade", *arguments], input=stdin)
+    return call(["upgrade", *arguments], stdin)
 
 
 def test_the_command(tmp_path: Path) -> None:

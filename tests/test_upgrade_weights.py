@@ -6,10 +6,9 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from command_line import call
 
 from prototools import schema, weights
-from prototools.cli import main
 from prototools.upgrading import upgrade_weights
 from prototools.weights import V1, NewLayer, WeightsError, encode
 
@@ -77,7 +76,7 @@ def test_an_error_has_no_line(tmp_path: Path) -> None:
 
 
 def run(*arguments: object):
-    return CliRunner().invoke(main, ["upgrade", *map(str, arguments)])
+    return call(["upgrade", *map(str, arguments)])
 
 
 def test_the_command(tmp_path: Path) -> None:

@@ -8,10 +8,9 @@ from typing import List
 import numpy as np
 import pytest
 from caffemodels import model
-from click.testing import CliRunner
+from command_line import call
 
 from prototools import weights
-from prototools.cli import main
 from prototools.patching import patch_weights, replaced_layers
 from prototools.realcaffe import run_net
 from prototools.reference import bilinear_filler
@@ -153,19 +152,19 @@ def test_command(tmp_path: Path) -> None:
     net.write_bytes(NET)
     source.write_bytes(model(("conv", "Convolution", CONV), ("up", "Interp", [])))
 
-    def call(*options: str):
-        return CliRunner().invoke(main, ["rewrite", str(net), *options])
+    def rewrite_it(*options: str):
+        return call(["rewrite", str(net), *options])
 
     out = ["-o", str(tmp_path / "o.prototxt"), "--weights", str(source),
            "--weights-out", str(tmp_path / "o.caffemodel")]
-    assert call(*out).exit_code == 0
+    assert rewrite_it(*out).exit_code == 0
     assert weights.read(str(tmp_path / "o.caffemodel")).keys() == {"conv", "up/deconv"}
-    verified = CliRunner().invoke(main, ["verify", str(net), str(tmp_path / "o.prototxt"), "--weights", str(source),
-                                         "--weights-after", str(tmp_path / "o.caffemodel")])
+    verified = call(["verify", str(net), str(tmp_path / "o.prototxt"), "--weights", str(source),
+                     "--weights-after", str(tmp_path / "o.caffemodel")])
     assert verified.exit_code == 0
     (tmp_path / "o.prototxt").unlink()
     source.write_bytes(b"broken")
-    broken = call(*out)
+    broken = rewrite_it(*out)
     assert broken.exit_code == 2 and "caffemodel" in broken.output and not (tmp_path / "o.prototxt").exists()
     for wrong in (["--weights", "x"], ["--weights", "x", "--weights-out", "y", "--check"]):
-        assert call(*wrong).exit_code == 2
+        assert rewrite_it(*wrong).exit_code == 2

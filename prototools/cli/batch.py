@@ -10,31 +10,35 @@ from threading import current_thread, main_thread
 from time import perf_counter
 from typing import Any, Callable, Iterator, List, Optional, Tuple
 
-import click
-
 from prototools import files
 from prototools.batching.job import CODES, Outcome, Settings
 from prototools.batching.running import run
 from prototools.batching.sources import find
+from prototools.cli.parsing import WIDTH, Parser, count, parsed
 from prototools.cli.rewriting import rewriting_options, usage
-from prototools.cli.values import value_option, values_of
-from prototools.cli.verdict import DONE, FAILED, attempt, many, say, shape_option
+from prototools.cli.values import shapes_of, value_option, values_of
+from prototools.cli.verdict import DONE, FAILED, attempt, many, say
 from prototools.errors import PrototoolsError
 
 
-@click.command()
-@click.argument("sources", nargs=-1, required=True, metavar="SRC...")
-@click.option("-d", "--directory", "out", required=True, metavar="OUT", help="The folder that the results go below.")
-@click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N",
-              help="How many processes; as many as there are cores, if not given.")
-@rewriting_options
-@value_option
-@click.option("--force", is_flag=True, help="Do files again that have not changed since an earlier batch.")
-@click.option("--fail-fast", is_flag=True, help="Begin no other file once one was refused or failed.")
-@click.option("--report", metavar="FILE.jsonl", help="Write a line of JSON for each file, with every layer.")
-@click.option("-q", "--quiet", is_flag=True, help="Say only what was refused or failed, and the summary.")
+def options(parser: Parser) -> None:
+    """The options of `batch`."""
+    parser.argument("sources", "SRC", nargs="+")
+    parser.option("-d", "--directory", dest="out", required=True, metavar="OUT",
+                  help="The folder that the results go below; it must be given.")
+    parser.option("-j", "--jobs", type=count, metavar="N",
+                  help="How many processes; as many as there are cores, if not given.")
+    rewriting_options(parser)
+    value_option(parser)
+    parser.flag("--force", help="Do files again that have not changed since an earlier batch.")
+    parser.flag("--fail-fast", help="Begin no other file once one was refused or failed.")
+    parser.option("--report", metavar="FILE.jsonl", help="Write a line of JSON for each file, with every layer.")
+    parser.flag("-q", "--quiet", help="Say only what was refused or failed, and the summary.")
+
+
+@parsed(options)
 def command(sources: Tuple[str, ...], out: str, jobs: Optional[int], shapes, partial: bool, values, force: bool,
-            fail_fast: bool, report: Optional[str], quiet: bool, **rewriting: Any) -> None:
+            fail_fast: bool, report: Optional[str], quiet: bool, **rewriting: Any) -> int:
     """Rewrite many networks, below the folder OUT.
 
     SRC is a file, a folder (every *.prototxt and *.j2 below it), or a quoted pattern like 'nets/**/deploy*.prototxt'.
@@ -44,7 +48,7 @@ def command(sources: Tuple[str, ...], out: str, jobs: Optional[int], shapes, par
     Files that have not changed since an earlier batch are skipped. One bad file never stops the rest, and Ctrl-C
     keeps what is done.
     """
-    settings = Settings({**rewriting, "shapes": shape_option(shapes)}, values_of(values), partial)
+    settings = Settings({**rewriting, "shapes": shapes_of(shapes)}, values_of(values), partial)
     start, tasks, outcomes, stopped = perf_counter(), [], [], ""
 
     def on_done(outcome: Outcome) -> None:
@@ -60,11 +64,11 @@ def command(sources: Tuple[str, ...], out: str, jobs: Optional[int], shapes, par
     except PrototoolsError as error:
         stopped = str(error)
     if outcomes:
-        click.echo(_summary(outcomes, perf_counter() - start))
+        print(_summary(outcomes, perf_counter() - start))
     if stopped:
         say(stopped)
     code = FAILED if stopped else max((outcome.code for outcome in outcomes), default=DONE)
-    sys.exit(max(code, attempt(lambda path: _write_report(path, outcomes), report)) if report else code)
+    return max(code, attempt(lambda path: _write_report(path, outcomes), report)) if report else code
 
 
 @contextmanager
@@ -91,14 +95,18 @@ def _cores() -> int:
 
 
 @contextmanager
-def _teller(count: int, quiet: bool) -> Iterator[Callable[[Outcome], None]]:
+def _teller(total: int, quiet: bool) -> Iterator[Callable[[Outcome], None]]:
     """Tells of each outcome: by a bar on a terminal, and then of what went wrong; elsewhere by lines."""
     if quiet or not sys.stderr.isatty():
         yield lambda outcome: _tell(outcome, quiet)
         return
     bad: List[Outcome] = []
     try:
-        with click.progressbar(length=count, file=sys.stderr, show_pos=True, label="rewriting") as bar:
+        from tqdm import tqdm
+
+        # Some terminals do not know their size; the bar needs one line of any.
+        wide = os.get_terminal_size(sys.stderr.fileno()).columns or WIDTH
+        with tqdm(total=total, file=sys.stderr, desc="rewriting", unit=" files", ncols=wide, nrows=2) as bar:
             def step(outcome: Outcome) -> None:
                 bar.update(1)
                 if outcome.code or outcome.note:

@@ -2,67 +2,71 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Optional, Tuple
+from typing import Dict, Optional, Sequence
 
-import click
-
-from prototools.cli.verdict import FAILED, say
+from prototools import __version__
+from prototools.cli.parsing import Parser, chosen, parsed
+from prototools.cli.verdict import DONE, FAILED, say
 from prototools.errors import PrototoolsError
 
-PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+ABOUT = """Set up and use real Caffe, without root and without a build.
+
+It is Debian 11's Caffe 1.0 for the CPU, with its Python, in a folder of its own.
+"""
+
+#: The commands below this one, with their short help.
+COMMANDS: Dict[str, str] = {
+    "setup": "Fetch and unpack real Caffe: some 30 MB, a few seconds.",
+    "run": "Run a command of Caffe's own environment: run -- python3 script.py.",
+    "tool": "Run one of Caffe's tools: tool upgrade_net_proto_text IN OUT.",
+}
 
 
-@click.group()
-def command() -> None:
-    """Set up and use real Caffe, without root and without a build.
+def command(program: str, words: Sequence[str]) -> int:
+    """Run the command that the words call."""
+    name, rest = chosen(program, ABOUT, COMMANDS, words, __version__)
+    program = f"{program} {name}"
+    return setup(program, rest) if name == "setup" else passed_on(program, COMMANDS[name], rest)
 
-    It is Debian 11's Caffe 1.0 for the CPU, with its Python, in a folder of its own.
-    """
+
+def options(parser: Parser) -> None:
+    """The options of `caffe setup`."""
+    parser.option("--directory", metavar="DIR", help="Where to put it; otherwise below the cache folder.")
+    parser.option("--blas", choices=["openblas", "reference"], default="openblas",
+                  help="openblas is far faster and takes 43 MB more.")
+    parser.flag("--force", help="Make it again although it is there.")
 
 
-@command.command()
-@click.option("--directory", metavar="DIR", help="Where to put it; otherwise below the cache folder.")
-@click.option("--blas", type=click.Choice(["openblas", "reference"]), default="openblas",
-              show_default=True, help="openblas is far faster and takes 43 MB more.")
-@click.option("--force", is_flag=True, help="Make it again although it is there.")
-def setup(directory: Optional[str], blas: str, force: bool) -> None:
+@parsed(options)
+def setup(directory: Optional[str], blas: str, force: bool) -> int:
     """Fetch and unpack real Caffe: some 30 MB, a few seconds."""
     from prototools import realcaffe
 
     try:
-        made = realcaffe.setup(directory, blas, force, progress=say)
+        print(realcaffe.describe(realcaffe.setup(directory, blas, force, progress=say)))
     except PrototoolsError as error:
         say(str(error))
-        sys.exit(FAILED)
-    click.echo(realcaffe.describe(made))
+        return FAILED
+    return DONE
 
 
-@command.command(context_settings=PASS_ON)
-@click.argument("arguments", nargs=-1, required=True, type=click.UNPROCESSED)
-def run(arguments: Tuple[str, ...]) -> None:
-    """Run a command of Caffe's own environment: run -- python3 script.py."""
-    _run(arguments)
+def passed_on(program: str, about: str, words: Sequence[str]) -> int:
+    """Run a command or a tool; its words are not ours, but for `--` before them."""
+    words = words[1:] if words[:1] == ["--"] else words
+    parser = Parser(program, about)
+    parser.argument("name", "NAME")
+    parser.usage = f"{program} NAME ..."
+    parser.read(words[:1])
 
-
-@command.command(context_settings=PASS_ON)
-@click.argument("name")
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def tool(name: str, arguments: Tuple[str, ...]) -> None:
-    """Run one of Caffe's tools: tool upgrade_net_proto_text IN OUT."""
-    _run((name, *arguments))
-
-
-def _run(arguments: Tuple[str, ...]) -> None:
     from prototools import realcaffe
 
     installation = realcaffe.find()
     if installation is None:
         say("real Caffe must be set up first; run: prototools caffe setup")
-        sys.exit(FAILED)
+        return FAILED
     try:
-        code = installation.run(arguments).returncode
+        code = installation.run(words).returncode
     except PrototoolsError as error:
         say(str(error))
-        sys.exit(FAILED)
-    sys.exit(code if code >= 0 else 128 - code)
+        return FAILED
+    return code if code >= 0 else 128 - code

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Callable, NamedTuple, Optional, Tuple
-
-import click
+from typing import NamedTuple, Optional, Tuple
 
 from prototools import files
+from prototools.cli.parsing import Parser, UsageError
 from prototools.cli.verdict import DONE, FOUND
 
 
@@ -25,16 +24,18 @@ class Delivery(NamedTuple):
         return self.diff or self.check
 
 
-def delivery_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def delivery_options(parser: Parser) -> None:
     """The four options, for commands that turn NET into another text."""
-    for option in (
-        click.option("--check", is_flag=True, help="Write nothing; 1 if something would change."),
-        click.option("--diff", is_flag=True, help="Print a diff and write nothing; 1 if there is one."),
-        click.option("--in-place", is_flag=True, help="Write the result over NET."),
-        click.option("-o", "--output", metavar="OUT", help="Write the result to this file."),
-    ):
-        command = option(command)
-    return command
+    parser.option("-o", "--output", metavar="OUT", help="Write the result to this file.")
+    parser.flag("--in-place", help="Write the result over NET.")
+    parser.flag("--diff", help="Print a diff and write nothing; 1 if there is one.")
+    parser.flag("--check", help="Write nothing; 1 if something would change.")
+
+
+def weights_options(parser: Parser, weights: str, weights_out: str) -> None:
+    """`--weights` and `--weights-out`, for commands that change a caffemodel with its net."""
+    parser.option("--weights", metavar="IN", help=weights)
+    parser.option("--weights-out", metavar="OUT", help=weights_out)
 
 
 def one_way_out(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: bool, check: bool) -> Delivery:
@@ -42,22 +43,22 @@ def one_way_out(nets: Tuple[str, ...], output: Optional[str], in_place: bool, di
     chosen = [name for name, on in (("-o", output), ("--in-place", in_place), ("--diff", diff),
                                     ("--check", check)) if on]
     if len(chosen) > 1:
-        raise click.UsageError(f"{' and '.join(chosen)} cannot be used together")
+        raise UsageError(f"{' and '.join(chosen)} cannot be used together")
     if output and len(nets) > 1:
-        raise click.UsageError("-o takes one NET; use --in-place, or call once for each file")
+        raise UsageError("-o takes one NET; use --in-place, or call once for each file")
     if in_place and "-" in nets:
-        raise click.UsageError("--in-place needs a file, not standard input")
+        raise UsageError("--in-place needs a file, not standard input")
     return Delivery(output, in_place, diff, check)
 
 
 def weights_both(nets: Tuple[str, ...], weights: Optional[str], weights_out: Optional[str], way: Delivery) -> None:
     """Weights come in and go out, for one net, and only where that net is written too."""
     if bool(weights) != bool(weights_out):
-        raise click.UsageError("--weights and --weights-out must be given together")
+        raise UsageError("--weights and --weights-out must be given together")
     if weights and len(nets) > 1:
-        raise click.UsageError("--weights takes one NET; call once for each file")
+        raise UsageError("--weights takes one NET; call once for each file")
     if weights and way.writes_nothing:
-        raise click.UsageError("--weights cannot be used with --diff or --check, which write nothing")
+        raise UsageError("--weights cannot be used with --diff or --check, which write nothing")
 
 
 def deliver(path: str, before: bytes, after: bytes, way: Delivery) -> int:

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from typing import Optional, Tuple
 
-import click
-
 from prototools import files
 from prototools.cli.delivery import deliver, delivery_options, one_way_out
-from prototools.cli.verdict import FOUND, each, many, say, shape_option
+from prototools.cli.parsing import Parser, parsed, whole_number
+from prototools.cli.values import phase_option, shape_option, shapes_of
+from prototools.cli.verdict import FOUND, many, say, worst
 from prototools.deploying import Deployed, deploy
 from prototools.shapes.blob import words
 
 
-@click.command()
-@click.argument("nets", nargs=-1, required=True, metavar="NET...")
-@delivery_options
-@click.option("--shape", "shapes", multiple=True, metavar="BLOB=N,C,H,W",
-              help="The shape of an input; ? for a dim that the file tells. Repeatable.")
-@click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), default="TEST", show_default=True,
-              help="The phase whose layers stay.")
-@click.option("--stage", "stages", multiple=True, metavar="NAME", help="A stage that is on. Repeatable.")
-@click.option("--level", type=int, default=0, show_default=True, help="The level that rules are compared with.")
-@click.option("--keep-branches", is_flag=True, help="Keep the side branches of auxiliary losses.")
-@click.option("--strip", is_flag=True, help="Take out fillers and learning rates, which only training needs.")
-@click.option("-q", "--quiet", is_flag=True, help="Say one line for each file, not one for each layer.")
+def options(parser: Parser) -> None:
+    """The options of `deploy`."""
+    parser.argument("nets", "NET", nargs="+")
+    delivery_options(parser)
+    shape_option(parser, "The shape of an input; ? for a dim that the file tells.")
+    phase_option(parser, "The phase whose layers stay.")
+    parser.repeatable("--stage", dest="stages", metavar="NAME", help="A stage that is on.")
+    parser.option("--level", type=whole_number, default=0, help="The level that rules are compared with.")
+    parser.flag("--keep-branches", help="Keep the side branches of auxiliary losses.")
+    parser.flag("--strip", help="Take out fillers and learning rates, which only training needs.")
+    parser.flag("-q", "--quiet", help="Say one line for each file, not one for each layer.")
+
+
+@parsed(options)
 def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: bool, check: bool, shapes,
-            phase: str, stages: Tuple[str, ...], level: int, keep_branches: bool, strip: bool, quiet: bool) -> None:
+            phase: str, stages: Tuple[str, ...], level: int, keep_branches: bool, strip: bool, quiet: bool) -> int:
     """Turn the training network NET into the one that is deployed.
 
     Data layers become inputs; losses, measurements, labels and what serves only these go; Softmax takes the
@@ -36,7 +38,7 @@ def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: 
     Exit 1, with nothing written, where a shape is not known or Caffe would refuse the result.
     """
     way = one_way_out(nets, output, in_place, diff, check)
-    given = shape_option(shapes)
+    given = shapes_of(shapes)
 
     def job(path: str) -> int:
         data = files.read(path)
@@ -45,7 +47,7 @@ def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: 
         _comment(path, result, quiet, result.text != data)
         return FOUND if result.refusals else deliver(path, data, result.text, way)
 
-    each(nets, job)
+    return worst(nets, job)
 
 
 def _comment(path: str, result: Deployed, quiet: bool, changed: bool) -> None:

@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Optional, Tuple
-
-import click
 
 from prototools import files
 from prototools.cli.delivery import print_bytes
+from prototools.cli.parsing import Parser, UsageError, parsed
 from prototools.cli.values import value_files, value_option, values_of
 from prototools.cli.verdict import DONE, attempt, say
 
 
-@click.command()
-@click.argument("template", required=False, metavar="TEMPLATE")
-@value_option
-@click.option("-o", "--output", metavar="OUT", help="Write the network to this file.")
-@click.option("--depfile", metavar="FILE", help="Write a rule for Make that names every file OUT was made from.")
-@click.option("--list", "listed", is_flag=True, help="List the networks that prototools brings, and their values.")
+def options(parser: Parser) -> None:
+    """The options of `render`."""
+    parser.argument("template", "TEMPLATE", nargs="?")
+    value_option(parser)
+    parser.option("-o", "--output", metavar="OUT", help="Write the network to this file.")
+    parser.option("--depfile", metavar="FILE",
+                  help="Write a rule for Make that names every file OUT was made from.")
+    parser.flag("--list", dest="listed", help="List the networks that prototools brings, and their values.")
+
+
+@parsed(options)
 def command(template: Optional[str], values: Tuple[str, ...], output: Optional[str], depfile: Optional[str],
-            listed: bool) -> None:
+            listed: bool) -> int:
     """Make a network from TEMPLATE: a Jinja2 file, a prototxt with $NAMEs, or a name that --list tells.
 
     The result is parsed and checked before it is given. Without -o it goes to standard output.
     """
     if listed:
-        sys.exit(_list())
+        return _list()
     if not template:
-        raise click.UsageError("TEMPLATE must be given, or --list")
+        raise UsageError("TEMPLATE must be given, or --list")
     if depfile and not output:
-        raise click.UsageError("--depfile needs -o OUT, the file that it speaks of")
-    sys.exit(attempt(lambda path: _render(path, values, output, depfile), template))
+        raise UsageError("--depfile needs -o OUT, the file that it speaks of")
+    return attempt(lambda path: _render(path, values, output, depfile), template)
 
 
 def _render(template: str, given: Tuple[str, ...], output: Optional[str], depfile: Optional[str]) -> int:
@@ -57,5 +60,5 @@ def _list() -> int:
     from prototools.rendering import shipped
 
     for name, comment in shipped().items():
-        click.echo(f"{name}\n" + "".join(f"    {line}\n" for line in comment.split("\n")))
+        print(f"{name}\n" + "".join(f"    {line}\n" for line in comment.split("\n")))
     return DONE

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any, Iterable, List, Optional, Tuple
-
-import click
 
 from prototools import files
 from prototools.changes import Result
-from prototools.cli.delivery import Delivery, deliver, delivery_options, one_way_out, weights_both
+from prototools.cli.delivery import Delivery, deliver, delivery_options, one_way_out, weights_both, weights_options
+from prototools.cli.parsing import Parser, parsed
 from prototools.cli.rewriting import rewriting_options, usage
-from prototools.cli.values import texts_of
-from prototools.cli.verdict import DONE, FOUND, attempt, many, say, shape_option, worst
+from prototools.cli.values import placeholder_option, shapes_of, texts_of
+from prototools.cli.verdict import DONE, FOUND, attempt, many, say, worst
 from prototools.rewriter import rewrite
 
 
-@click.command()
-@click.argument("nets", nargs=-1, required=True, metavar="NET...")
-@delivery_options
-@click.option("--weights", metavar="IN", help="The caffemodel of NET; every new layer is entered in it, filled.")
-@click.option("--weights-out", metavar="OUT", help="Write the patched caffemodel to this file.")
-@click.option("-D", "values", multiple=True, metavar="NAME=VALUE",
-              help="Put VALUE where NET has $NAME, ${NAME} or $NAME$. Repeatable.")
-@rewriting_options
-@click.option("--report", metavar="FILE.json", help="Write what was done to every layer.")
-@click.option("-q", "--quiet", is_flag=True, help="Say one line for each file, not one for each layer.")
+def options(parser: Parser) -> None:
+    """The options of `rewrite`."""
+    parser.argument("nets", "NET", nargs="+")
+    delivery_options(parser)
+    weights_options(parser, "The caffemodel of NET; every new layer is entered in it, filled.",
+                    "Write the patched caffemodel to this file.")
+    placeholder_option(parser)
+    rewriting_options(parser)
+    parser.option("--report", metavar="FILE.json", help="Write what was done to every layer.")
+    parser.flag("-q", "--quiet", help="Say one line for each file, not one for each layer.")
+
+
+@parsed(options)
 def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: bool, check: bool,
-            weights, weights_out, shapes, values, partial, report, quiet, **settings: Any) -> None:
+            weights, weights_out, shapes, values, partial, report, quiet, **settings: Any) -> int:
     """Replace the custom resize layers of NET by stock Caffe layers that compute the same numbers.
 
     Without an output option the text goes to standard output; NET may be - for standard input.
@@ -35,7 +36,7 @@ def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: 
     """
     way = one_way_out(nets, output, in_place, diff, check)
     weights_both(nets, weights, weights_out, way)
-    given, values = shape_option(shapes), texts_of(values)
+    given, values = shapes_of(shapes), texts_of(values)
     reports: List[dict] = []
 
     def job(path: str) -> int:
@@ -50,7 +51,7 @@ def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: 
         return _deliver(path, data, result, way, partial)
 
     code = worst(nets, job)
-    sys.exit(max(code, attempt(lambda target: _write_report(target, reports), report)) if report else code)
+    return max(code, attempt(lambda target: _write_report(target, reports), report)) if report else code
 
 
 def _write_report(target: str, reports: List[dict]) -> int:

@@ -6,35 +6,36 @@ import inspect
 import sys
 from typing import Dict, Optional
 
-import click
-
 from prototools import dialects, lowerings
+from prototools.cli.parsing import Parser, UsageError, meant, parsed
+from prototools.cli.verdict import DONE
 
 
-@click.command()
-@click.argument("name", required=False)
-def command(name: Optional[str]) -> None:
+def options(parser: Parser) -> None:
+    """The options of `rules`."""
+    parser.argument("name", "NAME", nargs="?")
+
+
+@parsed(options)
+def command(name: Optional[str]) -> int:
     """List the dialects and lowerings, or explain the one called NAME."""
     if name is None:
-        _list()
-        return
+        print(_table())
+        return DONE
     pages = _pages()
     if name not in pages:
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, pages, 1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise click.UsageError(f"No dialect or lowering is called {name!r}.{hint}")
-    click.echo(pages[name])
+        raise UsageError(f"no dialect or lowering is called {name!r}{meant(name, pages)}")
+    print(pages[name])
+    return DONE
 
 
-def _list() -> None:
+def _table() -> str:
     from tabulate import tabulate
 
     rows = [(row.name, ", ".join(row.types), row.speaks_for) for row in dialects.TABLE]
-    click.echo(tabulate(rows, ["dialect", "layer types", "speaks for"]) + "\n")
     blocks = [(row.NAME, _summary(row)) for row in lowerings.TABLE + lowerings.UNPOOL_TABLE]
-    click.echo(tabulate(blocks, ["lowering", "block"]))
+    return "\n\n".join([tabulate(rows, ["dialect", "layer types", "speaks for"]),
+                        tabulate(blocks, ["lowering", "block"])])
 
 
 def _summary(module) -> str:

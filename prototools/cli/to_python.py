@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Optional
 
-import click
-
 from prototools import files
 from prototools.cli.delivery import print_bytes
-from prototools.cli.verdict import DONE, each
+from prototools.cli.parsing import Parser, parsed
+from prototools.cli.verdict import DONE, attempt
 
 
-@click.command("to-python")
-@click.argument("net", metavar="NET")
-@click.option("-o", "--output", metavar="OUT", help="Write the code to this file.")
-def command(net: str, output: Optional[str]) -> None:
+def options(parser: Parser) -> None:
+    """The options of `to-python`."""
+    parser.argument("net", "NET")
+    parser.option("-o", "--output", metavar="OUT", help="Write the code to this file.")
+
+
+@parsed(options)
+def command(net: str, output: Optional[str]) -> int:
     """Write Python code for NET that builds an equal network with prototools' NetSpec.
 
     Layers that are alike are not made into loops. Nets of old forms are upgraded first, as Caffe does when
@@ -31,4 +34,4 @@ def command(net: str, output: Optional[str]) -> None:
             print_bytes(code)
         return DONE
 
-    each([net], job)
+    return attempt(job, net)

@@ -5,30 +5,31 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, Iterable, Optional, Tuple
 
-import click
-
 from prototools import files
-from prototools.cli.delivery import Delivery, deliver, delivery_options, one_way_out, weights_both
-from prototools.cli.verdict import DONE, FOUND, each, say
+from prototools.cli.delivery import Delivery, deliver, delivery_options, one_way_out, weights_both, weights_options
+from prototools.cli.parsing import Parser, UsageError, parsed
+from prototools.cli.verdict import DONE, FOUND, say, worst
 from prototools.upgrading import Upgraded, is_binary, upgrade, upgrade_weights
 
 #: Bytes that tell a binary net from a prototxt.
 SAMPLE = 1 << 16
 
 
-@click.command()
-@click.argument("nets", nargs=-1, required=True, metavar="FILE...")
-@delivery_options
-@click.option("--weights", metavar="IN", help="A caffemodel that belongs to FILE, to be upgraded with it.")
-@click.option("--weights-out", metavar="OUT", help="Write the upgraded caffemodel to this file.")
-@click.option("--type", "types", multiple=True, metavar="OLD=NEW",
-              help="Say what a fork's V1 type is called today. Repeatable.")
-@click.option("--mixed", is_flag=True,
-              help="Upgrade layers beside layer, each where it stands; Caffe refuses such files.")
-@click.option("-q", "--quiet", is_flag=True, help="Say only what was lost or needs a look.")
+def options(parser: Parser) -> None:
+    """The options of `upgrade`."""
+    parser.argument("nets", "FILE", nargs="+")
+    delivery_options(parser)
+    weights_options(parser, "A caffemodel that belongs to FILE, to be upgraded with it.",
+                    "Write the upgraded caffemodel to this file.")
+    parser.repeatable("--type", dest="types", metavar="OLD=NEW", help="Say what a fork's V1 type is called today.")
+    parser.flag("--mixed", help="Upgrade layers beside layer, each where it stands; Caffe refuses such files.")
+    parser.flag("-q", "--quiet", help="Say only what was lost or needs a look.")
+
+
+@parsed(options)
 def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: bool, check: bool,
             weights: Optional[str], weights_out: Optional[str], types: Tuple[str, ...], mixed: bool,
-            quiet: bool) -> None:
+            quiet: bool) -> int:
     """Bring FILE, of an old form, to the current one, as Caffe's own upgrade tools do.
 
     FILE is a network, a solver, or a binary net such as a caffemodel; - is standard input.
@@ -55,7 +56,7 @@ def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: 
             verdict = max(verdict, _comment(weights, upgrade_weights(weights, weights_out, **settings), quiet))
         return max(verdict, deliver(path, data, result.text, way))
 
-    each(nets, job)
+    return worst(nets, job)
 
 
 def _types(values: Iterable[str]) -> Dict[str, str]:
@@ -64,7 +65,7 @@ def _types(values: Iterable[str]) -> Dict[str, str]:
     for value in values:
         old, _, new = value.partition("=")
         if not old or not new:
-            raise click.BadParameter(f"must be OLD=NEW, but is {value!r}", param_hint="--type")
+            raise UsageError(f"--type must be OLD=NEW, but is {value!r}")
         types[old] = new
     return types
 

@@ -3,41 +3,39 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any, Dict, List, Optional
 
-import click
-
 from prototools import files
-from prototools.cli.values import texts_of
-from prototools.cli.verdict import DONE, FAILED, FOUND, attempt, many, say, shape_option
+from prototools.cli.parsing import Parser, parsed, whole_number
+from prototools.cli.values import dialect_option, phase_option, placeholder_option, shape_option, shapes_of, texts_of
+from prototools.cli.verdict import DONE, FAILED, FOUND, attempt, many, say
 from prototools.net import Net, NetState
 from prototools.prototext.placeholders import filled
 
 
-@click.command()
-@click.argument("before")
-@click.argument("after")
-@click.option("--engine", type=click.Choice(["reference", "caffe", "opencv"]), default="reference", show_default=True,
-              help="What runs AFTER. BEFORE is always the reference's.")
-@click.option("--weights", metavar="FILE", help="A caffemodel for BEFORE, and for AFTER too unless it has its own.")
-@click.option("--weights-after", metavar="FILE", help="A caffemodel for AFTER.")
-@click.option("--shape", "shapes", multiple=True, metavar="BLOB=N,C,H,W",
-              help="Give or override the shape of a blob. Repeatable.")
-@click.option("-D", "values", multiple=True, metavar="NAME=VALUE",
-              help="Put VALUE where a net has $NAME, ${NAME} or $NAME$. Repeatable.")
-@click.option("--dialect", metavar="NAME", multiple=True,
-              help="Read ambiguous custom layers as this fork does. Repeatable.")
-@click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), default="TEST", show_default=True,
-              help="The phase that both nets are built for.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Of the inputs and of the made-up weights.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(before: str, after: str, as_json: bool, shapes, values, **settings: Any) -> None:
+def options(parser: Parser) -> None:
+    """The options of `verify`."""
+    parser.argument("before", "BEFORE")
+    parser.argument("after", "AFTER")
+    parser.option("--engine", choices=["reference", "caffe", "opencv"], default="reference",
+                  help="What runs AFTER; BEFORE is always the reference's.")
+    parser.option("--weights", metavar="FILE", help="A caffemodel for BEFORE, and for AFTER unless it has its own.")
+    parser.option("--weights-after", metavar="FILE", help="A caffemodel for AFTER.")
+    shape_option(parser)
+    placeholder_option(parser)
+    dialect_option(parser)
+    phase_option(parser, "The phase that both nets are built for.")
+    parser.option("--seed", type=whole_number, default=1, help="Of the inputs and of the made-up weights.")
+    parser.flag("--json", dest="as_json", help="Print JSON.")
+
+
+@parsed(options)
+def command(before: str, after: str, as_json: bool, shapes, values, **settings: Any) -> int:
     """Run two networks where they differ, and compare every value.
 
     Exit 0 if all are equal, 1 if something differs, 2 if something could not be compared.
     """
-    given, values = shape_option(shapes), texts_of(values)
+    given, values = shapes_of(shapes), texts_of(values)
     texts: List[bytes] = []
 
     def load(path: str) -> int:
@@ -50,18 +48,18 @@ def command(before: str, after: str, as_json: bool, shapes, values, **settings: 
 
         verdict = verify(*texts, shapes=given, **settings)
         if as_json:
-            click.echo(json.dumps(_dictionary(verdict)))
+            print(json.dumps(_dictionary(verdict)))
         else:
             _table(verdict)
         for sentence in (*verdict.findings, *verdict.open, *verdict.notes):
             say(f"{after}: {sentence}")
         if not as_json:
-            click.echo(_summary(verdict))
+            print(_summary(verdict))
         return FOUND if verdict.differs else FAILED if verdict.open else DONE
 
     # Each file by itself first, so that a mistake in it is told with its name.
     broken = max(attempt(load, path) for path in (before, after))
-    sys.exit(broken or attempt(job, before, f"{before} and {after}"))
+    return broken or attempt(job, before, f"{before} and {after}")
 
 
 def _table(verdict) -> None:
@@ -74,7 +72,7 @@ def _table(verdict) -> None:
         for one in verdict.comparisons
     ]
     if rows:
-        click.echo(tabulate(rows, headers, disable_numparse=True))
+        print(tabulate(rows, headers, disable_numparse=True))
 
 
 def _short(region: str, length: int = 48) -> str:

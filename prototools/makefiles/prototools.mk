@@ -65,8 +65,8 @@ prototools-rules := $(subst $(prototools-semi),\$(prototools-semi),$(subst :,\:,
 
 # Always looked at, but written only when they change: a file more or less, or another option or version.
 $(prototools-rules): prototools-always $(PROTOTOOLS_DEPENDS)
-	@$(PROTOTOOLS) makefile --args $(call prototools-quote,$(ARGS)) --values $(call prototools-quote,$(VALUES)) \
-	    --verify-args $(call prototools-quote,$(VERIFY_ARGS)) \
+	@$(PROTOTOOLS) makefile --args=$(call prototools-quote,$(ARGS)) --values=$(call prototools-quote,$(VALUES)) \
+	    --verify-args=$(call prototools-quote,$(VERIFY_ARGS)) \
 	    -- $(call prototools-quote,$(call prototools-path,$(SRC))) \
 	    $(call prototools-quote,$(call prototools-path,$(OUT)))
 

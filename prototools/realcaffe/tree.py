@@ -29,7 +29,7 @@ def setup(directory: str | Path | None = None, blas: str = "openblas", force: bo
     """Real Caffe in `directory` (default: `default_directory()`), made where it is not there yet.
 
     `blas` is `openblas` or `reference` (smaller, thirteen times slower). `force` makes it again.
-    `extras` adds pytest, Jinja2, click and their like, to run other software inside the tree.
+    `extras` adds pytest, Jinja2 and their like, to run other software inside the tree.
     `progress` gets a line of text at each step. `mirrors` replaces the list of `fetch.mirrors()`.
     Needs Linux on x86-64; no root, no compiler. The tree is built beside its place and renamed at
     the end: a failure leaves nothing, and two setups at once do not disturb each other.

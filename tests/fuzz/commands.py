@@ -1,4 +1,6 @@
-"""Fuzz the commands with mutated networks: `python tests/fuzz/commands.py COMMAND SECONDS FOLDER...`.
+"""Fuzz the commands with mutated networks:
+
+    PYTHONPATH=tests python tests/fuzz/commands.py COMMAND SECONDS FOLDER...
 
 Needs nothing but Python. Seeds are files, such as the corpus and, for render, `templates/`. What ends in an error of
 Python's, or takes longer than `PATIENCE`, is stored as found-* in the current folder, and kept as a case in
@@ -17,9 +19,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Callable, List, NoReturn, Sequence, Tuple
 
-from click.testing import CliRunner
-
-from prototools.cli import main
+from command_line import call
 
 #: Seconds and bytes that no small network may need.
 PATIENCE, MEMORY = 25, 3 << 30
@@ -81,13 +81,13 @@ def judge(command: Sequence[str], path: Path) -> str:
     """What is wrong with a command's answer; nothing where it is a result or an error of ours."""
     signal.alarm(PATIENCE)
     try:
-        done = CliRunner().invoke(main, [*command, str(path)])
+        done = call([*command, str(path)])
     except TooSlow:
         return f"takes more than {PATIENCE} s"
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
     finally:
         signal.alarm(0)
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        return f"{type(done.exception).__name__}: {done.exception}"
     silent = done.exit_code and not done.output.strip()
     return f"ends with {done.exit_code}: {done.output}" if silent or done.exit_code not in (0, 1, 2) else ""
 
