@@ -226,21 +226,19 @@ def _channels(context: Context, bottom: int) -> Optional[int]:
 
 
 def _unpool_request(context: Context, unpool: Unpool, shapes: Inference) -> UnpoolRequest:
-    layer = context.layer
-    channels = _channels(context, unpool.data)
+    data, mask = context.layer.bottoms[:2]
+    channels = _channels(context, 0)
     if channels is None:
-        channels = _channels(context, unpool.mask)
-    return UnpoolRequest(
-        unpool, layer.bottoms[unpool.data], layer.bottoms[unpool.mask], channels,
-        context.rows(unpool.data), _origin(context, context.source(unpool.mask), shapes), layer.version,
-    )
+        channels = _channels(context, 1)
+    origin = _origin(context, context.source(1), shapes)
+    return UnpoolRequest(unpool, data, mask, channels, context.rows(0), origin, context.layer.version)
 
 
 def _origin(context: Context, source: Optional[Source], shapes: Inference) -> PoolOrigin:
     """The Pooling layer behind a mask."""
     pool = source.layer if source and source.top == 1 else None
     if pool is None or pool.type != "Pooling":
-        raise Refused("its mask must be the second top of a Pooling layer in this file")
+        raise Refused("its mask, the second bottom, must be the second top of a Pooling layer in this file")
     if not pool.bottoms:
         raise Refused(f"its mask must come from a Pooling layer with a bottom, but {pool.name} has none")
     param = pool.param("pooling_param")

@@ -149,14 +149,11 @@ class Unpool:
     """Scatter by a pooling mask: top[mask[i]] = data[i] in every (n, c) plane, zeros elsewhere.
 
     The mask holds the index h * W' + w inside the H' x W' plane, as a float; where an index is
-    given twice the later value stays.
-    `data` and `mask` are the positions of the two bottoms.
+    given twice the later value stays. The data are the first bottom and the mask is the second.
     """
 
     height: SizeRule
     width: SizeRule
-    data: int = 0
-    mask: int = 1
 
     def __str__(self) -> str:
         same = self.height == self.width

@@ -222,6 +222,23 @@ def test_masks_that_cannot_be_read(param: str, words: str) -> None:
     assert words in refusal.reason
 
 
+@pytest.mark.parametrize("layer", [
+    'type: "Upsample" upsample_param { scale: 2 }', 'type: "Unpooling" unpooling_param { scale: 2 }',
+    'type: "Unpooling" unpooling_param { unpool: MAX unpool_h: 6 unpool_w: 8 }',
+    'type: "Unpooling" unpooling_param { kernel_size: 2 stride: 2 }',
+    'type: "MaxUnPool" max_unpool_param { dst_h: 6 dst_w: 8 }',
+])
+def test_a_mask_is_never_first(layer: str) -> None:
+    """Every fork would scatter the mask's indices by the data; no block of ours may do better silently."""
+    text = ('layer { name: "image" type: "Input" top: "image" input_param { shape { dim: 1 dim: 2 dim: 6 dim: 8 } } }\n'
+            'layer { name: "pool" type: "Pooling" bottom: "image" top: "pool" top: "mask" pooling_param { '
+            f'kernel_size: 2 stride: 2 }} }}\nlayer {{ name: "up" {layer} bottom: "mask" bottom: "pool" top: "up" }}\n')
+    refusal, = rewrite(text).refusals
+    assert refusal.reason.startswith("its mask, the second bottom, must be the second top of a Pooling layer")
+    right = rewrite(text.replace('bottom: "mask" bottom: "pool"', 'bottom: "pool" bottom: "mask"'))
+    assert len(right.changes) == 1 and not right.refusals
+
+
 #: Nearest rows where a ratio in 32 bits leads to another row than the ratio itself, and that row's place.
 FLOATS = [
     ("ResizeNearestNeighbor", 'resize_nearest_neighbor_param { data_format: "NCHW" output_height: 82 output_width: 2 }',

@@ -16,8 +16,6 @@ are written which the replacement needs.
 
 from __future__ import annotations
 
-from typing import Tuple
-
 from prototools.dialects.reading import (
     Context,
     Dialect,
@@ -37,25 +35,16 @@ SEGNET_FIELDS = (
 )
 
 
-def mask_of(context: Context) -> Tuple[int, int]:
-    """The positions of data and mask among two bottoms; the mask is second where neither tells."""
-    return (1, 0) if context.reads_mask(0) and not context.reads_mask(1) else (0, 1)
-
-
-def _two_with_mask(context: Context) -> bool:
+def two_with_mask(context: Context) -> bool:
+    """Whether one of two bottoms is a pooling mask; where it is the first, no fork computes anything of use."""
     return len(context.layer.bottoms) == 2 and (context.reads_mask(0) or context.reads_mask(1))
-
-
-def _scattered(context: Context, height: SizeRule, width: SizeRule) -> Reading:
-    data, mask = mask_of(context)
-    return Reading(Unpool(height, width, data, mask))
 
 
 # ---------------------------------------------------------------- segnet
 
 
 def _claims_segnet(context: Context) -> bool:
-    return _two_with_mask(context) and only(context.param("upsample_param"), *SEGNET_FIELDS)
+    return two_with_mask(context) and only(context.param("upsample_param"), *SEGNET_FIELDS)
 
 
 def _read_segnet(context: Context) -> Reading:
@@ -65,7 +54,7 @@ def _read_segnet(context: Context) -> Reading:
         raise Refused("with nearestneighbor_mode it must have one bottom")
     if param.has("scale") and (param.has("scale_h") or param.has("scale_w")):
         raise Refused("it must give scale, or scale_h and scale_w, but not both")
-    return _scattered(context, *(_segnet_size(param, letter) for letter in "hw"))
+    return Reading(Unpool(*(_segnet_size(param, letter) for letter in "hw")))
 
 
 def _segnet_size(param: Message, letter: str) -> SizeRule:
@@ -87,7 +76,7 @@ def _segnet_size(param: Message, letter: str) -> SizeRule:
 
 def _claims_fusenet(context: Context) -> bool:
     param = context.param("unpooling_param")
-    return _two_with_mask(context) and only(param, "output_h", "output_w", "scale")
+    return two_with_mask(context) and only(param, "output_h", "output_w", "scale")
 
 
 def _read_fusenet(context: Context) -> Reading:
@@ -97,17 +86,17 @@ def _read_fusenet(context: Context) -> Reading:
         raise Refused("it takes its windows from pooling_param, as unmerged patches of Caffe do, which disagree about "
                       "its size and about what lies between the values (one puts -FLT_MAX there)")
     if param.has("output_h") and param.has("output_w"):
-        return _scattered(context, Given(positive(param, "output_h")), Given(positive(param, "output_w")))
+        return Reading(Unpool(Given(positive(param, "output_h")), Given(positive(param, "output_w"))))
     if not param.has("scale"):
         raise Refused("unpooling_param must give scale, or output_h and output_w")
     factor = Times(positive(param, "scale"))
-    return _scattered(context, factor, factor)
+    return Reading(Unpool(factor, factor))
 
 
 def _read_max_unpool(context: Context) -> Reading:
     require_bottoms(context, 2)
     param = context.param("max_unpool_param")
-    return _scattered(context, *(Given(positive(param, name, 0)) for name in ("dst_h", "dst_w")))
+    return Reading(Unpool(*(Given(positive(param, name, 0)) for name in ("dst_h", "dst_w"))))
 
 
 # ---------------------------------------------------------------- ctensmeyer
@@ -134,5 +123,5 @@ DIALECTS = (
     Dialect("ctensmeyer", ("Upsample", "UPSAMPLE"), "ctensmeyer/caffe: data, mask, and a blob of the wanted size",
             _claims_ctensmeyer, _read_ctensmeyer),
     Dialect("fusenet", ("Unpooling", "UNPOOLING"), "tum-vision/fusenet", _claims_fusenet, _read_fusenet),
-    Dialect("max_unpool", ("MaxUnPool",), "inisis/caffe", _two_with_mask, _read_max_unpool),
+    Dialect("max_unpool", ("MaxUnPool",), "inisis/caffe", two_with_mask, _read_max_unpool),
 )

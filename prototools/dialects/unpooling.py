@@ -21,7 +21,7 @@ from fractions import Fraction
 from typing import Tuple
 
 from prototools.dialects.reading import Context, Dialect, Reading, only, require_bottoms, some
-from prototools.dialects.unpool import mask_of
+from prototools.dialects.unpool import two_with_mask
 from prototools.dialects.upsample import repeated
 from prototools.lowerings.request import Refused
 from prototools.prototext import Message
@@ -74,8 +74,7 @@ def _read_deconvnet(context: Context) -> Reading:
     mode = MODES.get(param.word("unpool", "MAX"), param.word("unpool", "MAX"))
     size = _pair(param, "unpool_size", 0)
     if mode == "MAX" and len(context.layer.bottoms) == 2:
-        data, mask = mask_of(context)
-        return Reading(Unpool(Given(size[0]), Given(size[1]), data, mask))
+        return Reading(Unpool(Given(size[0]), Given(size[1])))
     stride = _pair(param, "stride", 1)
     _fills(context, size, stride)
     if mode == "MAX":
@@ -111,8 +110,7 @@ def _training(mode: str) -> Tuple[str, ...]:
 
 def _claims_cedn(context: Context) -> bool:
     param = context.param(PARAM)
-    masked = len(context.layer.bottoms) == 2 and (context.reads_mask(0) or context.reads_mask(1))
-    return masked and only(param, *DECONVNET) and some(param, "kernel_size", "kernel_h")
+    return two_with_mask(context) and only(param, *DECONVNET) and some(param, "kernel_size", "kernel_h")
 
 
 def _read_cedn(context: Context) -> Reading:
@@ -126,8 +124,7 @@ def _read_cedn(context: Context) -> Reading:
     if min(*kernel, *stride) < 1:
         raise Refused(f"kernel and stride must be at least 1, but are {kernel} and {stride}")
     sizes = [Times(s, s + 2 * p - k) for k, s, p in zip(kernel, stride, pad)]
-    data, mask = mask_of(context)
-    return Reading(Unpool(sizes[0], sizes[1], data, mask))
+    return Reading(Unpool(sizes[0], sizes[1]))
 
 
 # ---------------------------------------------------------------- cambricon
