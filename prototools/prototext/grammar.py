@@ -50,6 +50,9 @@ CHECKED_SCALAR = rb"(?:(?:-" + BLANK + rb")?[\w.+-]+|" + CHECKED_STRING + rb")"
 CHECKED_LIST = rb"\[(?:[^\]\"'#{<]|" + CHECKED_QUOTED + rb"|#[^\n]*)*\]"
 CHECKED_NAME = rb"(?:\w+|\[[^\]]*\])"
 
+# `$NAME`, `${NAME}` and `$NAME$`, as templates in plain prototxt have them.
+NAMED = rb"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*)(?:\$(?![\w{]))?)"
+
 #: Every expression by name. Compiling takes longer than reading most files, so each is compiled when it is
 #: first used: `grammar.NAME` is the compiled expression.
 EXPRESSIONS = {
@@ -81,6 +84,18 @@ EXPRESSIONS = {
     "BROKEN_STRING": DOUBLE_OPEN + rb"|" + SINGLE_OPEN,
     "ONE_NAME": NAME,
     "STRING_OR_COMMENT": QUOTED + rb"|(#[^\n]*)",
+    # What a literal means: sign, and hexadecimal, octal or decimal digits; a float; an escape, or two for one sign.
+    "INTEGER": rb"(-?)(?:0[xX]([0-9a-fA-F]+)|0([0-7]+)|([0-9]+))\Z",
+    "DECIMAL": rb"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fF]?\Z",
+    "OCTAL_OR_HEX": rb"-?0[0-9xX]",
+    "INFINITY_OR_NAN": rb"(?i:-?(?:inf|infinity|nan)\Z)",
+    "ESCAPED":
+        rb"\\(?:u|U0000)([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"
+        rb"|\\(?:[0-7]{1,3}|x[0-9a-fA-F]{1,2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)",
+    # Placeholders, and what may hold a `$` that begins none.
+    "PLACEHOLDER": NAMED,
+    "PLACEHOLDER_OR_QUOTED":
+        rb"\"(?:[^\"\\\n]|\\[^\n])*\"|'(?:[^'\\\n]|\\[^\n])*'|#[^\n]*|" + NAMED,
 }
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, List, Mapping
 
-NAMED = rb"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*)(?:\$(?![\w{]))?)"
-PLACEHOLDER = re.compile(NAMED)
-_VALUE = re.compile(rb"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|#[^\n]*|" + NAMED)
+from prototools.prototext import grammar
+
 _SIGNS = bytes.maketrans(b"${}", b"___")
 
 
@@ -25,7 +24,7 @@ def masked(data: bytes) -> bytes:
     """The text as it is parsed; the text itself where no placeholder stands for a value."""
     if b"$" not in data:
         return data
-    mask = _VALUE.sub(_as_word, data)
+    mask = grammar.PLACEHOLDER_OR_QUOTED.sub(_as_word, data)
     if mask == data:
         return data
     text = Masked(mask)
@@ -45,14 +44,14 @@ def original(data: bytes) -> bytes:
 
 def names(data: bytes) -> List[str]:
     """The names of a text's placeholders, each once, in order."""
-    return list(dict.fromkeys(map(_name, PLACEHOLDER.finditer(data))))
+    return list(dict.fromkeys(map(_name, grammar.PLACEHOLDER.finditer(data))))
 
 
 def values_of(data: bytes, start: int, stop: int) -> List[str]:
     """The names of the placeholders that stand for values in a span of a masked text, each once, in order."""
     if not isinstance(data, Masked):
         return []
-    found = PLACEHOLDER.finditer(data.original, start, stop)
+    found = grammar.PLACEHOLDER.finditer(data.original, start, stop)
     return list(dict.fromkeys(_name(one) for one in found if data[one.start()] != ord("$")))
 
 
@@ -71,4 +70,4 @@ def filled(data: bytes, values: Mapping[str, str]) -> bytes:
         name = _name(found)
         return values[name].encode("utf-8", "surrogateescape") if name in values else found.group()
 
-    return PLACEHOLDER.sub(value, data) if values else data
+    return grammar.PLACEHOLDER.sub(value, data) if values else data

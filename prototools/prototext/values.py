@@ -7,7 +7,6 @@ Python's own protobuf readers differ from it in small ways: `010` is eight, `08`
 from __future__ import annotations
 
 import math
-import re
 import struct
 from typing import TYPE_CHECKING
 
@@ -16,15 +15,6 @@ from prototools.prototext import grammar
 if TYPE_CHECKING:
     from prototools.prototext.tree import Scalar
 
-INTEGER = re.compile(rb"(-?)(?:0[xX]([0-9a-fA-F]+)|0([0-7]+)|([0-9]+))\Z")
-DECIMAL = re.compile(rb"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fF]?\Z")
-OCTAL_OR_HEX = re.compile(rb"-?0[0-9xX]")
-NOT_FINITE = re.compile(rb"-?(?:inf|infinity|nan)\Z", re.IGNORECASE)
-ESCAPE = re.compile(
-    rb"\\(?:u|U0000)([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"
-    rb"|\\(?:[0-7]{1,3}|x[0-9a-fA-F]{1,2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)",
-    re.DOTALL,
-)
 SIMPLE = dict(zip(b"abfnrtv", b"\a\b\f\n\r\t\v"))
 #: The largest 32-bit float, and half its distance to the next power of two above it.
 LARGEST = float.fromhex("0x1.fffffep+127")
@@ -42,7 +32,7 @@ def _signed(scalar: Scalar) -> bytes:
 
 def _integer(literal: bytes):
     """The value of an integer literal, or None where it is none."""
-    found = INTEGER.match(literal)
+    found = grammar.INTEGER.match(literal)
     if found is None:
         return None
     sign, hexadecimal, octal, decimal = found.groups()
@@ -72,9 +62,9 @@ def number(scalar: Scalar) -> float:
 def double(scalar: Scalar) -> float:
     """A number of 64 bits."""
     literal = _signed(scalar)
-    if NOT_FINITE.match(literal):
+    if grammar.INFINITY_OR_NAN.match(literal):
         return float(literal)
-    if OCTAL_OR_HEX.match(literal) or not DECIMAL.match(literal):
+    if grammar.OCTAL_OR_HEX.match(literal) or not grammar.DECIMAL.match(literal):
         raise scalar.error("a decimal number")
     return float(literal.rstrip(b"fF"))
 
@@ -118,7 +108,7 @@ def string_bytes(scalar: Scalar) -> bytes:
     pieces, position = [], 0
     while position < len(literal):
         found = grammar.ONE_QUOTED.match(literal, position)
-        pieces.append(ESCAPE.sub(_unescape, found.group()[1:-1]))
+        pieces.append(grammar.ESCAPED.sub(_unescape, found.group()[1:-1]))
         position = grammar.LEADING_BLANK.match(literal, found.end()).end()
     return b"".join(pieces)
 
