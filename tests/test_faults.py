@@ -236,6 +236,17 @@ def test_a_limit_on_file_sizes(tmp_path: Path) -> None:
     assert net.read_bytes() == text and os.listdir(tmp_path) == ["net.prototxt"]
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", [["rewrite", "net.prototxt"], ["makefile"], ["shapes", "net.prototxt"]])
+def test_a_limit_on_standard_output(words: Sequence[str], unbuffered: str, tmp_path: Path) -> None:
+    """What is cut off is no success, even where Python writes without a buffer and the first part fits."""
+    (tmp_path / "net.prototxt").write_bytes(NET + b"# %s\n" % (b"x" * 5000))
+    with open(tmp_path / "out", "wb") as out:
+        done = prototools(*words, stdout=out, cwd=tmp_path, environment={"PYTHONUNBUFFERED": unbuffered},
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)))
+    assert done.returncode == 2 and done.stderr.endswith(b"standard output: cannot be written: File too large\n")
+
+
 def in_a_child(prepare: Callable[[], None], words: Sequence[str]) -> Tuple[int, str]:
     """Run a command that has run here before in a child of this process: its exit code, and what it said."""
     reader, writer = os.pipe()

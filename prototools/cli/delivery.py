@@ -75,9 +75,11 @@ def deliver(path: str, before: bytes, after: bytes, way: Delivery) -> int:
 
 
 def print_bytes(data: bytes) -> None:
-    """Bytes on standard output as they are."""
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    """Bytes on standard output as they are, and all: without a buffer of Python's it takes only what fits."""
+    out, left = sys.stdout.buffer, memoryview(data)
+    while left:
+        left = left[out.write(left):]
+    out.flush()
 
 
 def _diff(path: str, before: bytes, after: bytes) -> bytes:
