@@ -41,9 +41,9 @@ def rewritten(text: bytes = NET) -> bytes:
 def prototools(*words: Any, **settings: Any) -> subprocess.CompletedProcess:
     """The real command in a process of its own; what it says must be sentences."""
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), **settings.pop("environment", {})}
-    done = subprocess.run([sys.executable, "-m", "prototools", *map(os.fspath, words)], stderr=subprocess.PIPE,
-                          env=environment, **{"stdout": subprocess.PIPE, **settings})
-    assert b"Traceback" not in done.stderr and b"Exception" not in done.stderr, done.stderr
+    done = subprocess.run([sys.executable, "-m", "prototools", *map(os.fspath, words)],
+                          env=environment, **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **settings})
+    assert b"Traceback" not in (done.stderr or b"") and b"Exception" not in (done.stderr or b""), done.stderr
     return done
 
 
@@ -179,6 +179,20 @@ def test_a_closed_pipe(tmp_path: Path) -> None:
     done = prototools("rewrite", "-q", net, stdout=writer)
     os.close(writer)
     assert done.returncode == 1 and done.stderr.count(b"\n") == 1 and b"1 layer rewritten" in done.stderr
+
+
+CHINESE = "\u4e0a\u91c7\u6837"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "gbk", "latin-1"])
+@pytest.mark.parametrize("name", [CHINESE.encode(), CHINESE.encode("gbk"), "\xfcber".encode(), b"\xff"])
+def test_names_of_any_language(name: bytes, encoding: str, tmp_path: Path) -> None:
+    """They come out, whatever standard output is said to take; where it has no such letters, as they came in."""
+    net = tmp_path / "net.prototxt"
+    net.write_bytes(NET.replace(b'"up"', b'"%s"' % name))
+    for words, code in (["shapes", net], 0), (["check", net], 1), (["rewrite", "--diff", net], 1):
+        done = prototools(*words, environment={"PYTHONIOENCODING": encoding})
+        assert done.returncode == code and (name in done.stdout or name.decode().encode(encoding) in done.stdout)
 
 
 @pytest.mark.parametrize("closed", [0, 1, 2])

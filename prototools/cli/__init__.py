@@ -6,11 +6,12 @@ Standard output is the product, standard error the commentary, the exit code the
 
 from __future__ import annotations
 
+import codecs
 import errno
 import importlib
 import os
 import sys
-from typing import Dict, NoReturn, Optional, Sequence
+from typing import Dict, NoReturn, Optional, Sequence, Tuple
 
 from prototools import __version__
 from prototools.cli.parsing import chosen
@@ -63,8 +64,13 @@ def _open_streams() -> None:
         # Closed by the caller: the next file to be opened would take its place.
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))
-    # Names of layers and files may be no Unicode; they come out as they came in.
-    sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+    codecs.register_error("prototools", _as_it_came)  # type: ignore[arg-type]
+    sys.stdout.reconfigure(errors="prototools")  # type: ignore[union-attr]
+
+
+def _as_it_came(error: UnicodeEncodeError) -> Tuple[bytes, int]:
+    """The bytes of a name that the terminal's encoding has not: it may be of any language, or no Unicode at all."""
+    return error.object[error.start:error.end].encode("utf-8", "surrogateescape"), error.end
 
 
 def _run(words: Sequence[str]) -> int:
