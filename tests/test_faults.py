@@ -170,6 +170,18 @@ def test_a_full_device(tmp_path: Path) -> None:
     assert done.returncode == 2 and b"/dev/full: cannot be written: No space left" in done.stderr
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", [["rewrite", "net.prototxt"], ["rewrite", "missing"], ["rewrit"], ["rewrite", "-x"]])
+def test_commentary_on_a_full_device(words: Sequence[str], unbuffered: str, tmp_path: Path) -> None:
+    """Nothing can be said, but the exit code says it."""
+    (tmp_path / "net.prototxt").write_bytes(NET)
+    with open("/dev/full", "w") as full:
+        for out in (subprocess.PIPE, full):
+            done = prototools(*words, cwd=tmp_path, stdout=out, stderr=full,
+                              environment={"PYTHONUNBUFFERED": unbuffered})
+            assert done.returncode == 2
+
+
 def test_a_closed_pipe(tmp_path: Path) -> None:
     """Nobody reads on: no words, and not exit code 0."""
     net = tmp_path / "net.prototxt"

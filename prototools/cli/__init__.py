@@ -50,12 +50,16 @@ def main(words: Optional[Sequence[str]] = None) -> NoReturn:
         say("interrupted")
         code = FAILED
     except OSError as error:
-        # What is left in the buffer must go somewhere when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        code = FOUND
-        if error.errno != errno.EPIPE:
-            say(f"{error.filename or 'standard output'}: cannot be written: {error.strerror}")
-            code = FAILED
+        code = FOUND if error.errno == errno.EPIPE else FAILED
+        # What is left in the buffers must go somewhere when Python ends.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        try:
+            if code == FAILED:
+                say(f"{error.filename or 'standard output'}: cannot be written: {error.strerror}")
+            sys.stderr.flush()
+        except OSError:
+            os.dup2(nowhere, 2)
     sys.exit(code)
 
 
