@@ -100,6 +100,17 @@ def test_help(capsys) -> None:
 COMMANDS = {"rewrite": "Rewrites.", "upgrade": "Upgrades."}
 
 
+def test_list_of_commands(capsys) -> None:
+    """What a command does is wrapped beside its name; without a version there is no option for it."""
+    with pytest.raises(SystemExit):
+        chosen("program", None, {**COMMANDS, "rewrite": "Many words. " * 20}, ["-h"])
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80 and "\n           Many words." in shown
+    with pytest.raises(SystemExit):
+        chosen("program", None, COMMANDS, ["--version"])
+    assert "no such option: --version" in capsys.readouterr().err and "--version" not in shown
+
+
 def test_chosen() -> None:
     """The first word is the command, and the others are its own."""
     assert chosen("program", None, COMMANDS, ["rewrite", "-h", "x"], "1.2") == ("rewrite", ["-h", "x"])

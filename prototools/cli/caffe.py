@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Dict, Optional, Sequence
 
-from prototools import __version__
 from prototools.cli.parsing import Parser, chosen, parsed
 from prototools.cli.verdict import DONE, FAILED, say
 from prototools.errors import PrototoolsError
@@ -24,7 +23,7 @@ COMMANDS: Dict[str, str] = {
 
 def command(program: str, words: Sequence[str]) -> int:
     """Run the command that the words call."""
-    name, rest = chosen(program, ABOUT, COMMANDS, words, __version__)
+    name, rest = chosen(program, ABOUT, COMMANDS, words)
     program = f"{program} {name}"
     return setup(program, rest) if name == "setup" else passed_on(program, COMMANDS[name], rest)
 

@@ -122,24 +122,36 @@ def parsed(options: Callable[[Parser], None]) -> Callable[[Callable[..., int]], 
 
 
 def chosen(program: str, docstring: Optional[str], commands: Mapping[str, str], words: Sequence[str],
-           version: str) -> Tuple[str, Sequence[str]]:
-    """The command that the first word names, and the words that are left for it."""
+           version: str = "") -> Tuple[str, Sequence[str]]:
+    """The command that the first word names, and the words that are left for it.
+
+    `--version` is an option where there is a version to tell.
+    """
     if words and words[0] in commands:
         return words[0], words[1:]
     parser = Parser(program, docstring)
-    parser.flag("--version", help="Show the version and exit.")
+    if version:
+        parser.flag("--version", help="Show the version and exit.")
     parser.argument("command", "COMMAND", nargs="?")
     parser.usage = f"{program} COMMAND ..."
-    wide = max(map(len, commands)) + 2
-    parser.epilog = "\n".join(["commands:", *(f"  {name:{wide}}{about}" for name, about in commands.items())])
+    parser.epilog = _table(commands)
     found = parser.read(words[:1])
-    if found["version"]:
+    if found.get("version"):
         print(f"prototools {version}")
         sys.exit(0)
     if found["command"] is None:
         parser.print_help(sys.stderr)
         sys.exit(2)
     parser.error(f"no such command: {found['command']!r}{meant(found['command'], commands)}")
+
+
+def _table(commands: Mapping[str, str]) -> str:
+    import textwrap
+
+    wide = max(map(len, commands)) + 2
+    rows = [textwrap.fill(f"  {name:{wide}}{about}", WIDTH, subsequent_indent=" " * (wide + 2))
+            for name, about in commands.items()]
+    return "\n".join(["commands:", *rows])
 
 
 def meant(word: str, words: Iterable[str]) -> str:
