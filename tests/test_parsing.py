@@ -24,13 +24,14 @@ REFUSED = {
     "a --out x": "no such option: --out, did you mean --output?",
     "a -x": "no such option: -x",
     "a -1": "no such option: -1",
-    "a -o": "argument -o/--output: expected one argument",
-    "a -o -q": "argument -o/--output: expected one argument",
-    "a --quiet=1": "ignored explicit argument '1'",
+    "a -o": "argument -o/--output: must have a value; one that begins with a dash is joined to it by =",
+    "a -o -q": "argument -o/--output: must have a value; one that begins with a dash is joined to it by =",
+    "a --quiet=1": "argument -q/--quiet: must have no value, but has '1'",
     "a --seed x": "argument --seed: must be a whole number, but is 'x'",
     "a --seed 1.5": "argument --seed: must be a whole number, but is '1.5'",
     "a -j 0": "argument -j/--jobs: must be at least 1, but is 0",
-    "a --phase TRIAN": "argument --phase: invalid choice: 'TRIAN'",
+    "a --phase TRIAN": "argument --phase: must be one of TRAIN, TEST, but is 'TRIAN', did you mean TRAIN?",
+    "a --phase x": "argument --phase: must be one of TRAIN, TEST, but is 'x' (see",
 }
 
 
@@ -42,6 +43,14 @@ def test_refused(words: str, capsys) -> None:
     said = capsys.readouterr()
     assert end.value.code == 2 and said.out == "" and REFUSED[words] in said.err
     assert said.err.startswith("usage: program [OPTIONS] NET...\nprogram: ") and said.err.endswith("--help)\n")
+
+
+def test_long_words(capsys) -> None:
+    """No sentence is endless."""
+    with pytest.raises(SystemExit):
+        read(f"a --phase {'x' * 100_000}")
+    said = capsys.readouterr().err
+    assert len(said) < 3000 and "must be one of" in said and said.endswith("(see program --help)\n")
 
 
 def test_required(capsys) -> None:

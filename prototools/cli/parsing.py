@@ -10,11 +10,19 @@ import functools
 import sys
 from typing import IO, Any, Callable, Dict, Iterable, List, Mapping, NoReturn, Optional, Sequence, Tuple
 
+from prototools.cli.verdict import FAILED, say
+
 #: Columns of the help. A fixed number, because asking the terminal imports half of Python's archives.
 WIDTH = 80
 
 #: How an argument is shown, by how many words it takes.
 SHOWN = {None: "{}", "?": "[{}]", "+": "{}..."}
+
+#: What argparse says of words, and what is said here: what must hold, and how that is done.
+SENTENCES = {
+    ": expected one argument": ": must have a value; one that begins with a dash is joined to it by =",
+    ": ignored explicit argument": ": must have no value, but has",
+}
 
 Command = Callable[[str, Sequence[str]], int]
 
@@ -61,8 +69,10 @@ class Parser(argparse.ArgumentParser):
         self.add_argument(*names, action="store_true", **settings)
 
     def add_argument(self, *names: str, **settings: Any) -> argparse.Action:
-        """As argparse's own; the name is kept, to be told to whoever misspells it."""
+        """As argparse's own; the name is kept, to be told to whoever misspells it, and so is each choice."""
         self._names += names
+        if "choices" in settings:
+            settings["type"] = one_of(settings["choices"])
         return super().add_argument(*names, **settings)
 
     def read(self, words: Sequence[str]) -> Dict[str, Any]:
@@ -95,8 +105,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say how the command is called and what is wrong, and leave with 2."""
-        print(f"usage: {self.usage}\n{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
-        sys.exit(2)
+        for theirs, ours in SENTENCES.items():
+            message = message.replace(theirs, ours)
+        say(f"usage: {self.usage}\n{self.prog}: {message} (see {self.prog} --help)")
+        sys.exit(FAILED)
 
 
 def parsed(options: Callable[[Parser], None]) -> Callable[[Callable[..., int]], Command]:
@@ -141,7 +153,7 @@ def chosen(program: str, docstring: Optional[str], commands: Mapping[str, str], 
         sys.exit(0)
     if found["command"] is None:
         parser.print_help(sys.stderr)
-        sys.exit(2)
+        sys.exit(FAILED)
     parser.error(f"no such command: {found['command']!r}{meant(found['command'], commands)}")
 
 
@@ -160,6 +172,17 @@ def meant(word: str, words: Iterable[str]) -> str:
 
     near = get_close_matches(word, words, 1)
     return f", did you mean {near[0]}?" if near else ""
+
+
+def one_of(choices: Sequence[str]) -> Callable[[str], str]:
+    """The value of an option that takes one of these words."""
+    def choice(text: str) -> str:
+        if text not in choices:
+            hint = meant(text, choices)
+            raise argparse.ArgumentTypeError(f"must be one of {', '.join(choices)}, but is {text!r}{hint}")
+        return text
+
+    return choice
 
 
 def whole_number(text: str) -> int:
