@@ -16,9 +16,9 @@ def test_read(words: str) -> None:
 
 #: Words, and the sentence that refuses them.
 REFUSED = {
-    "": "required: NET",
-    "-q": "required: NET",
-    "--": "required: NET",
+    "": "NET must be given",
+    "-q": "NET must be given",
+    "--": "NET must be given",
     "a --outptu x": "no such option: --outptu, did you mean --output?",
     "--outptu=x": "no such option: --outptu=x, did you mean --output?",
     "a --out x": "no such option: --out, did you mean --output?",
@@ -69,7 +69,12 @@ ARGUMENTS = [
     ([("a", None), ("b", None)], "x y", {"a": "x", "b": "y"}),
     ([("a", None), ("b", None)], "-- -x -y", {"a": "-x", "b": "-y"}),
     ([("a", None), ("b", None)], "x -- -y", {"a": "x", "b": "-y"}),
-    ([("a", None), ("b", None)], "x", "required: B"),
+    ([("a", None), ("b", None)], "-- -- --", {"a": "--", "b": "--"}),
+    ([("a", None), ("b", None)], "x -- --", {"a": "x", "b": "--"}),
+    ([("a", None), ("b", None)], "x", "program: B must be given"),
+    ([("a", None), ("b", None)], "", "program: A and B must be given"),
+    ([("a", "+")], "-- x -- y", {"a": ("x", "--", "y")}),
+    ([("a", "?")], "-- --", {"a": "--"}),
     ([("a", None), ("b", None)], "x y z", "one argument too many: 'z'"),
     ([("a", "?")], "", {"a": None}),
     ([("a", "?")], "--", {"a": None}),

@@ -44,6 +44,7 @@ READ = {
     "-- a": {"nets": ["a"]},
     "-- -a": {"nets": ["-a"]},
     "a -q -- -q --foo": {"nets": ["a", "-q", "--foo"], "quiet": True},
+    "a -- -- b": {"nets": ["a", "--", "b"]},
     "-D x=1 a -D y=-2": {"nets": ["a"], "values": ["x=1", "y=-2"]},
     "a -D x=1 b": {"nets": ["a", "b"], "values": ["x=1"]},
     "a --in-place --phase TRAIN": {"nets": ["a"], "in_place": True, "phase": "TRAIN"},

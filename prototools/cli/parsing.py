@@ -43,12 +43,11 @@ class Parser(argparse.ArgumentParser):
         super().__init__(program, usage=f"{program} [OPTIONS]", formatter_class=layout, allow_abbrev=False)
         self._docstring = docstring or ""
         self._required: List[argparse.Action] = []
-        self._arguments = argparse.ArgumentParser(program, formatter_class=layout, add_help=False)
-        self._arguments.error = self.error  # type: ignore[method-assign]
+        self._arguments: List[Tuple[str, str, Optional[str]]] = []
 
     def argument(self, name: str, metavar: str, nargs: Optional[str] = None) -> None:
         """The next argument: one word, with `?` one or none, with `+` one or more."""
-        self._arguments.add_argument(name, metavar=metavar, nargs=nargs)
+        self._arguments.append((name, metavar, nargs))
         self.usage = f"{self.usage} {SHOWN[nargs].format(metavar)}"
 
     def option(self, *names: str, required: bool = False, **settings: Any) -> None:
@@ -85,10 +84,21 @@ class Parser(argparse.ArgumentParser):
         for action in self._required:
             if getattr(found, action.dest) is None:
                 self.error(f"{' or '.join(action.option_strings)} must be given")
-        found, left = self._arguments.parse_known_args([*left, *words[end:]], found)
-        if left:
-            self.error(f"one argument too many: {left[0]!r}")
-        return {name: tuple(value) if isinstance(value, list) else value for name, value in vars(found).items()}
+        options = {name: tuple(value) if isinstance(value, list) else value for name, value in vars(found).items()}
+        return {**options, **self._filled([*left, *words[end + 1:]])}
+
+    def _filled(self, words: Sequence[str]) -> Dict[str, Any]:
+        """The arguments' values; not argparse's work, which takes a `--` for no word wherever it stands."""
+        values: Dict[str, Any] = {}
+        for name, _, nargs in self._arguments:
+            taken, words = (words, []) if nargs == "+" else (words[:1], words[1:])
+            values[name] = tuple(taken) if nargs == "+" else taken[0] if taken else None
+        missing = [metavar for name, metavar, nargs in self._arguments if nargs != "?" and values[name] in (None, ())]
+        if missing:
+            self.error(f"{' and '.join(missing)} must be given")
+        if words:
+            self.error(f"one argument too many: {words[0]!r}")
+        return values
 
     def format_help(self) -> str:
         """The docstring, each paragraph filled, and the options."""
