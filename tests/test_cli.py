@@ -141,3 +141,5 @@ def test_help(run, name: str) -> None:
     """Every command explains itself."""
     result = run(name, "--help")
     assert result.exit_code == 0 and f"usage: prototools {name}" in result.stdout
+    usage, _, more = result.stdout.partition("\n")
+    assert "NET" in usage or "NET" not in more, "it speaks of an argument that it has not"

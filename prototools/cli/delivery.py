@@ -27,7 +27,7 @@ class Delivery(NamedTuple):
 def delivery_options(parser: Parser) -> None:
     """The four options, for commands that turn NET into another text."""
     parser.option("-o", "--output", metavar="OUT", help="Write the result to this file.")
-    parser.flag("--in-place", help="Write the result over NET.")
+    parser.flag("--in-place", help="Write each result over the file it was made from.")
     parser.flag("--diff", help="Print a diff and write nothing; 1 if there is one.")
     parser.flag("--check", help="Write nothing; 1 if something would change.")
 
