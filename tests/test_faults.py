@@ -219,6 +219,13 @@ def test_closed_descriptors(closed: int, tmp_path: Path) -> None:
     assert done.returncode == 0 and b"Traceback" not in done.stderr and net.read_bytes() == rewritten()
 
 
+@pytest.mark.parametrize("command", ["rewrite", "upgrade", "deploy", "shapes", "check", "to-python"])
+def test_closed_standard_input(command: str) -> None:
+    """It is no empty network, which a result could be made of."""
+    done = prototools(command, "-", preexec_fn=lambda: os.close(0))
+    assert done.returncode == 2 and done.stdout == b"" and b"-: cannot be read: Bad file descriptor" in done.stderr
+
+
 @pytest.fixture
 def little_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 64 kB; only root can make one."""

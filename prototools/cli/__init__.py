@@ -65,9 +65,9 @@ def main(words: Optional[Sequence[str]] = None) -> NoReturn:
 
 def _open_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        # Closed by the caller: the next file to be opened would take its place.
+        # Closed by the caller: the next file to be opened would take its place. What was closed cannot be read.
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode))
+            setattr(sys, name, open(os.open(os.devnull, os.O_WRONLY), mode))
     codecs.register_error("prototools", _as_it_came)  # type: ignore[arg-type]
     sys.stdout.reconfigure(errors="prototools")  # type: ignore[union-attr]
 
