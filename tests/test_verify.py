@@ -272,6 +272,16 @@ def test_made_up_sizes_fit() -> None:
     assert any("1 x 4 x 62 x 100" in note for note in told.notes)
 
 
+def test_a_bottom_that_nobody_makes() -> None:
+    """Where the data layer is another phase's the user can tell its shape, and both nets are refused alike."""
+    before = interp("shrink_factor: 4").replace("top: \"data\"", "top: \"data\" include { phase: TRAIN }", 1)
+    shape = {"data": (1, 6, 41, 33)}
+    told = verify(before, rewrite(before, shapes=shape).text, shapes=shape)
+    assert told.equal and told.comparisons[0].values == 6 * 11 * 9 and not told.notes
+    made_up = verify(before, rewrite(before, shapes=shape).text)
+    assert any("the shape of data is not told" in note for note in made_up.notes)
+
+
 def test_many_images_are_two() -> None:
     """Batches are not computed whole where that would take long."""
     before = data(8, 64, 64).replace("dim: 1", "dim: 40") + interp("zoom_factor: 2").split("\n", 1)[1]

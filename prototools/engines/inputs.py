@@ -31,7 +31,7 @@ def shapes_of(net: FilteredNet, given: Given, dialects: Sequence[str]) -> Tuple[
     Of the made-up sizes the first is taken at which the fewest layers refuse their bottoms.
     """
     best = infer_custom(net, given, dialects)
-    untold = {name: shape for name, shape in _roots(net, best).items() if shape is None or None in shape}
+    untold = {name: shape for name, shape in _roots(net, best, given).items() if shape is None or None in shape}
     made_up: Dict[str, Shape] = {}
     fewest = None
     channels = {name: _channels(net, name) for name in untold}
@@ -46,13 +46,14 @@ def shapes_of(net: FilteredNet, given: Given, dialects: Sequence[str]) -> Tuple[
     return best, made_up
 
 
-def _roots(net: FilteredNet, found: Inference) -> Dict[str, Optional[Sequence[Optional[int]]]]:
+def _roots(net: FilteredNet, found: Inference, given: Given) -> Dict[str, Optional[Sequence[Optional[int]]]]:
     """The blobs that come from nowhere: headers, tops of layers without bottoms, unknown bottoms."""
     headers = [name for name, _ in net.net.inputs()]
     tops = [top for layer in net.layers if not layer.bottoms for top in layer.tops]
     unknown = [blob for _, blob in net.unknown_bottoms()]
     # In-place layers keep the shape, so the last of several blobs of one name tells it too.
-    return {name: found.blobs.get(name) for name in headers + tops + unknown}
+    # An unknown bottom is no blob of the net, so only the user can tell its shape.
+    return {name: found.blobs.get(name) or given.get(name) for name in headers + tops + unknown}
 
 
 def _channels(net: FilteredNet, blob: str) -> int:
@@ -73,7 +74,7 @@ def _completed(shape: Optional[Sequence[Optional[int]]], size: Tuple[int, int, i
 def _sizes(net: FilteredNet, found: Inference, given: Given, wanted: Sequence[str]) -> Iterator[Tuple[int, int]]:
     """Heights and widths to try; those that a mask's own size asks for come after the usual ones."""
     yield from SIZES
-    large = {name: _completed(shape, (_channels(net, name), 512, 512)) for name, shape in _roots(net, found).items()}
+    large = {name: _completed(shape, (_channels(net, name), 512, 512)) for name, shape in _roots(net, found, given).items()}
     scaled = infer_custom(net, {**given, **large}, wanted)
     pooled = {id(layer): size for layer, _, size in _masked(net, scaled)}
     for layer, top, _ in _masked(net, found):

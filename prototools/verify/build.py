@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Set
 
 from prototools.dialects import TYPES, UNREAD_TYPES
@@ -14,10 +15,15 @@ Shape = Sequence[Optional[int]]
 
 def differences(before: Inference, after: Inference) -> List[str]:
     """Outputs of one net only, what stock Caffe refuses in the second net alone, and other shapes of inputs."""
-    known = {error.message for error in before.errors}
+    known = {_problem(error.message) for error in before.errors}
     refused = [f"stock Caffe refuses the second network: line {error.line}: {error.message}"
-               for error in after.errors if error.message not in known]
+               for error in after.errors if _problem(error.message) not in known]
     return _different_outputs(before.net, after.net) + refused[:1] + _other_shapes(before, after)
+
+
+def _problem(message: str) -> str:
+    """What is wrong, whichever layer has it: a block's layers have names and bottoms of their own."""
+    return re.sub(r" \(bottom \d+\)$", "", message.partition(": ")[2] or message)
 
 
 def custom_layers(net: FilteredNet) -> List[str]:
