@@ -280,6 +280,38 @@ def test_sizes_that_do_not_fit(fields: str, rows: int, names: Optional[str]) -> 
         assert not rewrite(text, dialect=[names.split()[0]]).refusals
 
 
+#: A layer that no file decides for, or that no dialect takes, the dialects that are named, and words of the reason.
+UNDECIDED = [
+    ("Upsample", "", [], "choose with --dialect: yolo, ascend, inisis, caffemex, nnie"),
+    ("Upsample", "upsample_param { scale_l: 2 }", [], "scale_l is no field of any fork's Upsample that is read"),
+    ("Interp", "interp_param { interp_ratio: 2 }", [], "interp_ratio is no field of any fork's Interp that is read"),
+    ("Resize", "resize_param { height: 9 width: 9 }", [], "choose with --dialect: happynear, appearance_flow"),
+    ("Unpooling", "unpooling_param { unpool: AVE }", [], "none of the forks whose Unpooling is read writes it so"),
+    ("Interp", "interp_param { zoom_factor: 2 mode: NEAREST }", ["pspnet"], "mode is no field of this dialect"),
+    ("Resize", "resize_param { scale: 2 }", ["happynear"], "scale is no field of this dialect"),
+]
+
+
+@pytest.mark.parametrize("kind, param, named, words", UNDECIDED)
+def test_layers_that_are_not_decided(kind: str, param: str, named, words: str) -> None:
+    """Only dialects that would read the layer are offered, and a named one drops no field."""
+    refusal, = rewrite(net(kind, param, (4, 5)), dialect=named).refusals
+    assert words in refusal.reason
+
+
+def test_the_first_named_that_reads() -> None:
+    """Of several named dialects the first one that has the layer's fields reads it, before and in the reference."""
+    named = ["xjtu", "jolibrain"]
+    plain = "interp_param { zoom_factor: 2 }"
+    for param, reader in ((plain, "xjtu"), (plain.replace("}", "mode: NEAREST }"), "jolibrain")):
+        text = net("Interp", param, (4, 5))
+        result = rewrite(text, dialect=named, weights=True)
+        assert [change.dialect for change in result.changes] == [reader]
+        image = {"data": np.random.RandomState(0).randn(2, 3, 4, 5)}
+        before = run(Net(text.encode()).filtered(), image, outputs=["up"], dialect=named)["up"]
+        assert before.shape[2:] == ((8, 10) if reader == "xjtu" else (7, 9))
+
+
 @pytest.mark.parametrize("kind", sorted(UNREAD_TYPES))
 def test_types_that_cannot_be_read(kind: str) -> None:
     """Refused with the reason, and never taken for a layer that is none of our business."""

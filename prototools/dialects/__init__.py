@@ -59,22 +59,49 @@ def names() -> List[str]:
 
 
 def choose(context: Context, wanted: Sequence[str] = ()) -> Dialect:
-    """The dialect for a layer: one the user named, or the first that the file decides for.
+    """The dialect for a layer: the first one the user named that reads it, or the first that the file decides for.
 
     Raises `Refused` where the file does not decide, with the dialects to choose from.
     """
     rows = [dialect for dialect in TABLE if context.layer.kind in dialect.types]
-    for dialect in rows:
-        if dialect.name in wanted:
-            return dialect
+    named = [dialect for name in wanted for dialect in rows if dialect.name == name]
+    if named:
+        return next((dialect for dialect in named if _may_read(dialect, context)), named[0])
     for dialect in rows:
         if dialect.claims(context):
             return dialect
     if not context.layer.bottoms:
         raise Refused("it must have a bottom, but has none")
-    names = ", ".join(dict.fromkeys(dialect.name for dialect in rows))
+    names = ", ".join(dict.fromkeys(dialect.name for dialect in rows if _may_read(dialect, context)))
+    if not names:
+        raise _written_like_no_other(context, rows)
     raise Refused(f"the file does not say which fork's {context.layer.type} this is; "
                   f"choose with --dialect: {names}")
+
+
+def _refusal(dialect: Dialect, context: Context) -> Optional[Refused]:
+    try:
+        dialect.read(context)
+    except Refused as refusal:
+        return refusal
+    return None
+
+
+def _may_read(dialect: Dialect, context: Context) -> bool:
+    """Whether a dialect reads a layer, or would if it were told a shape."""
+    refusal = _refusal(dialect, context)
+    return refusal is None or refusal.blob is not None
+
+
+def _written_like_no_other(context: Context, rows: Sequence[Dialect]) -> Refused:
+    """The refusal of a layer that no dialect would read: for a field that none has, where there is one."""
+    kind, end = context.layer.type, " of this dialect"
+    reasons = (str(_refusal(dialect, context)) for dialect in rows)
+    odd = next((reason for reason in reasons if reason.endswith(f"no field{end}")), "")
+    if odd:
+        return Refused(f"{odd[:-len(end)]} of any fork's {kind} that is read")
+    return Refused(f"none of the forks whose {kind} is read writes it so; "
+                   "prototools rules DIALECT says what each takes")
 
 
 def unclaimed(kind: str) -> List[str]:

@@ -24,6 +24,7 @@ from prototools.dialects.reading import (
     Reading,
     only,
     positive,
+    refuse_others,
     require_bottoms,
     size_of,
     some,
@@ -51,6 +52,7 @@ def _claims_reference(context: Context) -> bool:
 def _read_one(context: Context) -> Reading:
     require_bottoms(context, 1)
     param = context.param(PARAM)
+    refuse_others(param, *SIZE_FIELDS, *PADS)
     height, width = written_sizes(param)
     return Reading(stretched(param, height, width))
 
@@ -60,6 +62,7 @@ def _read_reference(context: Context) -> Reading:
     param = context.param(PARAM)
     if some(param, *SIZE_FIELDS):
         raise Refused("with a second bottom it must give no size, zoom or shrink of its own")
+    refuse_others(param, *PADS, "use_blob_size")
     height, width = size_of(context, 1)
     return Reading(stretched(param, Given(height), Given(width)), references=(1,))
 

@@ -21,7 +21,17 @@ from __future__ import annotations
 from typing import Callable, Tuple
 
 from prototools.dialects.interp import PADS, PARAM, SIZE_FIELDS, stretched, written_sizes
-from prototools.dialects.reading import Context, Dialect, Reading, never, only, positive, require_bottoms, size_of
+from prototools.dialects.reading import (
+    Context,
+    Dialect,
+    Reading,
+    never,
+    only,
+    positive,
+    refuse_others,
+    require_bottoms,
+    size_of,
+)
 from prototools.lowerings.request import Refused
 from prototools.prototext import Message
 from prototools.resize import Axis, Given, Resize, SizeRule, Times
@@ -39,10 +49,17 @@ def _claims(*own: str) -> Callable[[Context], bool]:
     return claims
 
 
-def _sampled(context: Context, sampling: Sampling) -> Reading:
+def _param(context: Context, *own: str) -> Message:
+    """The parameters, which have PSPNet's fields and a fork's own, and no others."""
+    param = context.param(PARAM)
+    refuse_others(param, *SIZE_FIELDS, *PADS, *own)
+    return param
+
+
+def _sampled(context: Context, sampling: Sampling, *own: str) -> Reading:
     """PSPNet's sizes, or a second bottom's, with one sampling."""
     require_bottoms(context, 1, 2)
-    param = context.param(PARAM)
+    param = _param(context, *own)
     if len(context.layer.bottoms) == 2:
         height, width = (Given(rows) for rows in size_of(context, 1))
         return Reading(stretched(param, height, width, sampling), references=(1,))
@@ -53,26 +70,26 @@ def _read_segstereo(context: Context) -> Reading:
     kind = context.param(PARAM).string("interp_type", "bilinear")
     if kind not in ("bilinear", "nearest_neighbor"):
         raise Refused(f"interp_type must be bilinear or nearest_neighbor, but is {kind}")
-    return _sampled(context, ALIGN_CORNERS if kind == "bilinear" else NEAREST_ALIGN_CORNERS)
+    return _sampled(context, ALIGN_CORNERS if kind == "bilinear" else NEAREST_ALIGN_CORNERS, "interp_type")
 
 
 def _read_jolibrain(context: Context) -> Reading:
     mode = context.param(PARAM).word("mode", "LINEAR")
     if mode not in ("LINEAR", "NEAREST", "1", "3"):
         raise Refused(f"mode must be LINEAR or NEAREST, but is {mode}")
-    return _sampled(context, ALIGN_CORNERS if mode in ("LINEAR", "1") else NEAREST_ALIGN_CORNERS)
+    return _sampled(context, ALIGN_CORNERS if mode in ("LINEAR", "1") else NEAREST_ALIGN_CORNERS, "mode")
 
 
 def _read_afriesen(context: Context) -> Reading:
     kind = context.param(PARAM).word("type", "Bilinear")
     if kind != "Bilinear":
         raise Refused(f"type must be Bilinear, but is {kind}: that is resized by OpenCV's own rules, pads ignored")
-    return _sampled(context, ALIGN_CORNERS)
+    return _sampled(context, ALIGN_CORNERS, "type")
 
 
 def _read_synopsys(context: Context) -> Reading:
     require_bottoms(context, 1)
-    param = context.param(PARAM)
+    param = _param(context, "full_zoom_factor")
     if any(param.has(name) for name in SIZE_FIELDS):
         return Reading(stretched(param, *written_sizes(param)))
     zoom = positive(param, "full_zoom_factor")
@@ -81,7 +98,7 @@ def _read_synopsys(context: Context) -> Reading:
 
 def _read_cambricon(context: Context) -> Reading:
     require_bottoms(context, 1)
-    param = context.param(PARAM)
+    param = _param(context, "align_corners")
     return Reading(stretched(param, *written_sizes(param)),
                    notes=("align_corners is ignored, as on the fork's CPU",))
 
@@ -92,7 +109,7 @@ def _claims_v1(context: Context) -> bool:
 
 def _read_v1(context: Context) -> Reading:
     require_bottoms(context, 1)
-    param = context.param(PARAM)
+    param = _param(context)
     if param.has("shrink_factor") or param.has("zoom_factor") == (param.has("height") and param.has("width")):
         raise Refused("it must give either zoom_factor, or height and width")
     height, width = written_sizes(param)
@@ -114,7 +131,7 @@ def _read_xjtu_nearest(context: Context) -> Reading:
 
 
 def _xjtu(context: Context, sampling: Sampling) -> Reading:
-    param = context.param(PARAM)
+    param = _param(context)
     if len(context.layer.bottoms) == 1 and param.has("zoom_factor") and not param.has("shrink_factor"):
         zoom = Times(positive(param, "zoom_factor"))
         return Reading(stretched(param, zoom, zoom, sampling))
@@ -123,7 +140,7 @@ def _xjtu(context: Context, sampling: Sampling) -> Reading:
 
 def _read_derteanoo(context: Context) -> Reading:
     require_bottoms(context, 1)
-    param = context.param(PARAM)
+    param = _param(context)
     both = param.has("zoom_factor") and param.has("shrink_factor")
     if not both or param.has("height") and param.has("width"):
         return Reading(stretched(param, *written_sizes(param)))
@@ -135,7 +152,7 @@ def _read_derteanoo(context: Context) -> Reading:
 
 def _read_cc4(context: Context) -> Reading:
     require_bottoms(context, 1)
-    param = context.param(PARAM)
+    param = _param(context)
     pads = [-param.integer(name) for name in PADS]
     rows = [size - sum(pads) for size in size_of(context, 0)]
     odd = rows[0] % 2

@@ -83,6 +83,13 @@ def some(message: Message, *fields: str) -> bool:
     return any(message.has(name) for name in fields)
 
 
+def refuse_others(message: Message, *fields: str) -> None:
+    """Refuse a field that is none of these: whatever it means, it is another fork that writes it."""
+    unknown = next((name for name in message.names() if name not in fields), None)
+    if unknown:
+        raise Refused(f"{unknown} is no field of this dialect")
+
+
 def positive(message: Message, name: str, default: int = 1, least: int = 1) -> int:
     """A whole number of at least one, or of what else is the least that a fork takes."""
     value = message.integer(name, default)

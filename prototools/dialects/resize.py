@@ -24,6 +24,7 @@ from prototools.dialects.reading import (
     finite,
     only,
     positive,
+    refuse_others,
     require_bottoms,
     size_factor,
     size_of,
@@ -49,6 +50,7 @@ def _claims_happynear(context: Context) -> bool:
 def _read_happynear(context: Context) -> Reading:
     require_bottoms(context, 1)
     param = context.param(PARAM)
+    refuse_others(param, "height", "width", *PYRAMID)
     if param.boolean("is_pyramid_test"):
         sizes = [size_factor(param, f"out_{side}_scale", 0.0) for side in ("height", "width")]
     else:
@@ -63,6 +65,7 @@ def _claims_flow(context: Context) -> bool:
 
 def _read_flow(context: Context) -> Reading:
     require_bottoms(context, 1, 2)
+    refuse_others(context.param(PARAM), "height", "width", *FLOW)
     references = (1,) if len(context.layer.bottoms) == 2 else ()
     axes = [_flow_axis(context, number) for number in (0, 1)]
     return Reading(Resize(*axes), references=references)
@@ -98,6 +101,7 @@ def _claims_ratio(context: Context) -> bool:
 def _read_ratio(context: Context) -> Reading:
     require_bottoms(context, 1)
     param = context.param(PARAM)
+    refuse_others(param, "height", "width", *PYRAMID, *RATIO)
     kind = KINDS.get(param.word("type", "NEAREST"), param.word("type", "NEAREST"))
     if kind not in KINDS.values():
         raise Refused(f"type must be NEAREST or BILINEAR, but is {kind}")

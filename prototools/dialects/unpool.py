@@ -22,6 +22,7 @@ from prototools.dialects.reading import (
     Reading,
     only,
     positive,
+    refuse_others,
     require_bottoms,
     size_of,
 )
@@ -33,6 +34,7 @@ SEGNET_FIELDS = (
     "scale", "scale_h", "scale_w", "pad_out_h", "pad_out_w", "pad_out_W", "upsample_h", "upsample_w",
     "nearestneighbor_mode",
 )
+FUSENET_FIELDS = ("output_h", "output_w", "scale")
 
 
 def two_with_mask(context: Context) -> bool:
@@ -50,6 +52,7 @@ def _claims_segnet(context: Context) -> bool:
 def _read_segnet(context: Context) -> Reading:
     require_bottoms(context, 2)
     param = context.param("upsample_param")
+    refuse_others(param, *SEGNET_FIELDS)
     if param.boolean("nearestneighbor_mode"):
         raise Refused("with nearestneighbor_mode it must have one bottom")
     if param.has("scale") and (param.has("scale_h") or param.has("scale_w")):
@@ -76,12 +79,13 @@ def _segnet_size(param: Message, letter: str) -> SizeRule:
 
 def _claims_fusenet(context: Context) -> bool:
     param = context.param("unpooling_param")
-    return two_with_mask(context) and only(param, "output_h", "output_w", "scale")
+    return two_with_mask(context) and only(param, *FUSENET_FIELDS)
 
 
 def _read_fusenet(context: Context) -> Reading:
     require_bottoms(context, 2)
     param = context.param("unpooling_param")
+    refuse_others(param, *FUSENET_FIELDS)
     if not param.names() and context.param("pooling_param").names():
         raise Refused("it takes its windows from pooling_param, as unmerged patches of Caffe do, which disagree about "
                       "its size and about what lies between the values (one puts -FLT_MAX there)")

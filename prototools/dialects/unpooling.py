@@ -20,7 +20,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Tuple
 
-from prototools.dialects.reading import Context, Dialect, Reading, only, require_bottoms, some
+from prototools.dialects.reading import Context, Dialect, Reading, only, refuse_others, require_bottoms, some
 from prototools.dialects.unpool import two_with_mask
 from prototools.dialects.upsample import repeated
 from prototools.lowerings.request import Refused
@@ -69,6 +69,7 @@ def _claims_deconvnet(context: Context) -> bool:
 def _read_deconvnet(context: Context) -> Reading:
     require_bottoms(context, 1, 2)
     param = context.param(PARAM)
+    refuse_others(param, *DECONVNET)
     if not (param.has("unpool_size") or (param.has("unpool_h") and param.has("unpool_w"))):
         raise Refused("it must give unpool_size, or unpool_h and unpool_w")
     mode = MODES.get(param.word("unpool", "MAX"), param.word("unpool", "MAX"))
@@ -116,6 +117,7 @@ def _claims_cedn(context: Context) -> bool:
 def _read_cedn(context: Context) -> Reading:
     require_bottoms(context, 2)
     param = context.param(PARAM)
+    refuse_others(param, *DECONVNET)
     mode = MODES.get(param.word("unpool", "MAX"), param.word("unpool", "MAX"))
     if mode != "MAX":
         raise Refused(f"with a mask unpool must be MAX, but is {mode}")
@@ -137,6 +139,7 @@ def _claims_cambricon(context: Context) -> bool:
 def _read_cambricon(context: Context) -> Reading:
     require_bottoms(context, 1)
     param = context.param(PARAM)
+    refuse_others(param, *CAMBRICON)
     kernel, stride = _pair(param, "out_kernel_size", 0), _pair(param, "out_stride", 1)
     _side_by_side(kernel, stride, _pair(param, "out_pad", 0))
     placement = PLACEMENTS.get(param.word("unpool", "FIXED"), param.word("unpool", "FIXED"))

@@ -19,7 +19,7 @@ can say so. The form with a pooling mask is read by `unpool`.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Optional, Tuple
+from typing import Tuple
 
 from prototools.dialects.reading import (
     Context,
@@ -29,6 +29,7 @@ from prototools.dialects.reading import (
     never,
     only,
     positive,
+    refuse_others,
     require_bottoms,
     size_of,
     some,
@@ -62,7 +63,7 @@ def _claims_yolo(context: Context) -> bool:
 
 def _read_yolo(context: Context) -> Reading:
     require_bottoms(context, 1)
-    _only(context, "scale")
+    refuse_others(context.param(PARAM), "scale")
     scale = positive(context.param(PARAM), "scale")
     notes = ("one bottom with nothing but scale: read as nearest",)
     return Reading(repeated(scale, scale), notes=notes)
@@ -74,7 +75,7 @@ def _claims_inisis(context: Context) -> bool:
 
 def _read_inisis(context: Context) -> Reading:
     require_bottoms(context, 1)
-    _only(context, "scale", "dims_num")
+    refuse_others(context.param(PARAM), "scale", "dims_num")
     param = context.param(PARAM)
     if param.integer("dims_num", 4) != 4:
         raise Refused("dims_num must be 4: blobs with three axes have no height")
@@ -84,7 +85,7 @@ def _read_inisis(context: Context) -> Reading:
 
 def _read_caffemex(context: Context) -> Reading:
     require_bottoms(context, 1)
-    _only(context, "scale", "scale_h", "scale_w")
+    refuse_others(context.param(PARAM), "scale", "scale_h", "scale_w")
     param = context.param(PARAM)
     both = positive(param, "scale")
     factors = [positive(param, name, both) for name in ("scale_h", "scale_w")]
@@ -101,7 +102,7 @@ def _claims_ascend(context: Context) -> bool:
 
 def _read_ascend(context: Context) -> Reading:
     require_bottoms(context, 1)
-    _only(context, "scale", *STRIDES)
+    refuse_others(context.param(PARAM), "scale", *STRIDES)
     param = context.param(PARAM)
     both = positive(param, "stride", 2)
     if param.has("stride"):
@@ -123,7 +124,7 @@ def _claims_mode(context: Context) -> bool:
 
 def _read_mode(context: Context) -> Reading:
     require_bottoms(context, 1, 2)
-    _only(context, "height", "width", "mode", *SCALES)
+    refuse_others(context.param(PARAM), "height", "width", "mode", *SCALES)
     param = context.param(PARAM)
     sampling = _sampling(param)
     sizes, references = _mode_sizes(context, param, sampling)
@@ -172,8 +173,8 @@ def _claims_cambricon(context: Context) -> bool:
 
 def _read_cambricon(context: Context) -> Reading:
     require_bottoms(context, 1)
-    _only(context, "nearestneighbor_mode", "scale", "scale_h", "scale_w", "upsample_h", "upsample_w")
     param = context.param(PARAM)
+    refuse_others(param, "nearestneighbor_mode", "scale", "scale_h", "scale_w", "upsample_h", "upsample_w")
     if not param.boolean("nearestneighbor_mode"):
         raise Refused("without nearestneighbor_mode it must have a pooling mask as second bottom")
     sizes = [_cambricon_size(param, letter) for letter in "hw"]
@@ -184,13 +185,6 @@ def _cambricon_size(param: Message, letter: str) -> SizeRule:
     if param.has(f"upsample_{letter}"):
         return Given(positive(param, f"upsample_{letter}"))
     return Times(positive(param, "scale" if param.has("scale") else f"scale_{letter}"))
-
-
-def _only(context: Context, *fields: str) -> None:
-    """Refuse fields that this dialect does not have."""
-    unknown: Optional[str] = next((n for n in context.param(PARAM).names() if n not in fields), None)
-    if unknown:
-        raise Refused(f"{unknown} is no field of this dialect")
 
 
 DIALECTS = (

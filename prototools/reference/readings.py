@@ -18,6 +18,8 @@ INTERP = (
     "pspnet", "papandreou", "deeplab_v1", "lab", "segstereo", "jolibrain", "afriesen", "xjtu",
     "cc4", "derteanoo", "synopsys",
 )
+#: Fields of `Interp` that one fork alone has.
+OWN_FIELDS = {"full_zoom_factor": "synopsys", "interp_type": "segstereo", "mode": "jolibrain", "type": "afriesen"}
 UPSAMPLE = (
     "yolo", "inisis", "ascend", "sophgo", "nnie", "cambricon", "caffe_plus", "caffemex",
     "tiny_dsod", "sds", "segnet", "ctensmeyer",
@@ -52,20 +54,15 @@ def interp_reading(call: Call) -> str:
 
     A second bottom without a named dialect is a size reference ("lab").
     """
-    named = _named(call, INTERP)
+    named, param = _named(call, INTERP), call.param("interp_param")
+    own = next((dialect for field, dialect in OWN_FIELDS.items() if written(param, field)), "")
     if named:
-        return named
-    param = call.param("interp_param")
+        # Of several the one whose field it is: no other has it.
+        return own if own in call.dialects else named
     if call.layer.type == "INTERP":
         return "deeplab_v1"
-    for field, dialect in (
-        ("full_zoom_factor", "synopsys"),
-        ("interp_type", "segstereo"),
-        ("mode", "jolibrain"),
-        ("type", "afriesen"),
-    ):
-        if written(param, field):
-            return dialect
+    if own:
+        return own
     if written(param, "resize_flag", "resize_ratio", "resize_method"):
         raise call.error("resize_flag belongs to a fork that swaps height and width; it is not run")
     return "lab" if len(call.bottoms) == 2 else "pspnet"
