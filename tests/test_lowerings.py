@@ -116,6 +116,14 @@ CHOSEN = [
         {}, "nearest", DECONVOLUTION, id="nearest on the grid is nearest for 2",
     ),
     pytest.param(
+        request(Resize(Axis(NEAREST_ALIGN_CORNERS, Zoomed(3)), Axis(NEAREST_ALIGN_CORNERS, Zoomed(5)))),
+        {}, "nearest", DECONVOLUTION, id="nearest on the corners' grid, odd zooms, no size",
+    ),
+    pytest.param(
+        request(Resize(Axis(NEAREST_ALIGN_CORNERS, Zoomed(2)), Axis(NEAREST_ALIGN_CORNERS, Zoomed(3))), (4, 5)),
+        {}, "nearest", "Deconvolution Slice Silence", id="nearest on the corners' grid, one even zoom",
+    ),
+    pytest.param(
         request(Resize(Axis(insert(0), Times(2)), Axis(insert(1), Times(3)))), {}, "insert",
         f"Deconvolution Convolution {SLICE}", id="zeros between rows",
     ),

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Iterator, List, Optional, Tuple
+from typing import Iterator, List, Optional, Sequence, Tuple
 
 from prototools.blocks import TOP, Block, Local, StockLayer, convolution, deconvolution
-from prototools.lowerings.request import ResizeRequest
+from prototools.lowerings.request import ResizeRequest, Rows
 from prototools.resize import Axis, Resize, Times
 from prototools.sampling import NEAREST
 
@@ -39,7 +39,7 @@ def propose(request: ResizeRequest) -> Iterator[Block]:
         None if size is None else step * (size - 1) + 1 + 2 * pad
         for size, step, pad in zip(request.rows, steps, pads)
     ]
-    yield Block(NAME, tuple(_trimmed(layers, padded, crops, tuple(rows), request)))
+    yield Block(NAME, tuple(trimmed(layers, padded, crops, tuple(rows), request)))
 
 
 def _offset(axis: Axis) -> Optional[int]:
@@ -47,7 +47,9 @@ def _offset(axis: Axis) -> Optional[int]:
     return int(found.group(1)) if found and not any(axis.crop) else None
 
 
-def _trimmed(layers: List[StockLayer], padded: Local, crops, rows: Tuple, request: ResizeRequest):
+def trimmed(
+    layers: List[StockLayer], padded: Local, crops: Sequence[Tuple[int, int]], rows: Rows, request: ResizeRequest
+) -> List[StockLayer]:
     """The layers with the surplus cut off, the last one giving the block's top."""
     height, width = (Axis(NEAREST, Times(1), crop) for crop in crops)
     surplus = replace(request, resize=Resize(height, width), bottom=padded, rows=rows)
