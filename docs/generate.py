@@ -22,7 +22,7 @@ def rules() -> str:
     lines += table(["dialect", "layer types", "speaks for"],
                    [(row.name, ", ".join(row.types), row.speaks_for) for row in dialects.TABLE])
     for module, names in by_module((row.name, row.read.__module__) for row in dialects.TABLE):
-        lines += ["", f"### {', '.join(names)}", "", inspect.getdoc(sys.modules[module]) or ""]
+        lines += ["", f"### {', '.join(dict.fromkeys(names))}", "", inspect.getdoc(sys.modules[module]) or ""]
     lines += ["", "## Lowerings: what it becomes", ""]
     for module in lowerings.TABLE + lowerings.UNPOOL_TABLE:
         lines += [f"### {module.NAME}", "", inspect.getdoc(module) or "", ""]

@@ -18,7 +18,8 @@ STOCK_TYPES = frozenset((
 #: What `dialects` reads, or refuses with a reason; a Python layer stands under its class (`Layer.kind`).
 RESIZE_TYPES = frozenset((
     "BilinearInterpolate BilinearInterpolation Bilinearupsample CropAndResize DeephiResize INTERP ImResize Interp "
-    "InterpAdvance InterpNN InterpVariable Interpolation MaxUnPool OctaveUpsample "
-    "Python:interp.UpsamplingBilinear2d Resample Resize ResizeBilinear ResizeNearestNeighbor SimpleUpsample "
-    "UNPOOLING UPSAMPLE UnPooling Unpooling Upsample UpsampleDarknet UpsamplePooling Upsampling Upscale Upscale2D"
+    "InterpAdvance InterpNN InterpVariable Interpolation MaxUnPool NearestSample OctaveUpsample "
+    "Python:interp.UpsamplingBilinear2d Resample Resize ResizeBilinear ResizeNearest ResizeNearestNeighbor "
+    "SimpleUpsample UNPOOLING UPSAMPLE UPSAMPLING UnPooling Unpooling Upsample Upsample2 UpsampleDarknet "
+    "UpsampleNearest UpsampleNearst UpsamplePooling Upsampling Upscale Upscale2D"
 ).split())

@@ -119,6 +119,7 @@ FORK_TYPES: Dict[str, str] = {
     "SPP": "SPP",
     "UNPOOLING": "Unpooling",
     "UPSAMPLE": "Upsample",
+    "UPSAMPLING": "Upsampling",
 }
 
 #: SolverParameter's old enumeration beside the current type, in the order of its numbers (UpgradeSolverType).

@@ -81,6 +81,16 @@ LAYERS_READ = [
     ("Resize", "resize_param { resize_ratio: 2.5 type: 2 }", None),
     ("UNPOOLING", "unpooling_param { unpool: TILE kernel_size: 2 stride: 2 unpool_h: 12 unpool_w: 14 }", None),
     ("UnPooling", "unpooling_param { unpool: REP out_kernel_size: 2 out_stride: 2 }", None),
+    ("UnPooling", "pooling_param { kernel_size: 2 stride: 2 }", None),
+    ("UnPooling", "pooling_param { pool: AVE kernel_h: 2 kernel_w: 3 stride_h: 2 stride_w: 3 }", None),
+    ("Unpooling", "unpooling_param { pool: AVE kernel_size: 2 stride: 2 }", None),
+    ("Unpooling", "unpooling_param { pool: MAX kernel_h: 2 kernel_w: 3 stride_h: 2 stride_w: 3 pad_u: 0 }", None),
+    ("Unpooling", "unpooling_param { kernel_size: 3 stride: 3 }", "akrit2013"),
+    ("UNPOOLING", "unpooling_param { kernel_size: 3 }", None),
+    ("UPSAMPLING", "upsampling_param { kernel_h: 2 kernel_w: 3 }", None),
+    ("Upsampling", "upsampling_param { kernel_size: 3 }", None),
+    ("Resize", "resize_param { height_out: 12 width_out: 5 }", None),
+    ("Resize", "resize_param { height_out: 18 width_out: 14 scale_x: 2 }", None),
 ]
 
 
@@ -95,7 +105,7 @@ def net(kind: str, param: str, size, bottoms: str = 'bottom: "data"') -> str:
         module, _, layer = name.rpartition(".")
         param = f'python_param {{ module: "{module}" layer: "{layer}" {param} }}'
     dims = " ".join(f"dim: {dim}" for dim in (2, 3, *size))
-    old = kind in ("UNPOOLING", "INTERP")
+    old = kind in ("UNPOOLING", "UPSAMPLING", "INTERP")
     own = f'name: "up" type: {kind if old else chr(34) + kind + chr(34)} {bottoms} top: "up" {param} }}\n'
     if old:
         return f'input: "data" input_shape {{ {dims} }}\nlayers {{ {own}'
@@ -117,7 +127,7 @@ def outcome(text: str, inputs: Dict[str, np.ndarray], dialect: Optional[str]):
 @pytest.mark.parametrize("kind, param, dialect", LAYERS_READ)
 def test_values(kind: str, param: str, dialect: Optional[str], size) -> None:
     """The rewritten net's numbers are the fork's, to the precision of float32 weights."""
-    if "unpool_h" in param and size != (6, 7):
+    if ("unpool_h" in param or "scale_x" in param) and size != (6, 7):
         pytest.skip("the layer is written for one size")
     image = np.random.RandomState(0).randn(2, 3, *size)
     before, after = outcome(net(kind, param, size), {"data": image}, dialect)
@@ -135,6 +145,27 @@ def test_size_references(kind: str) -> None:
     inputs = {"data": random.randn(2, 3, 4, 5), "like": random.randn(2, 1, 9, 11)}
     before, after = outcome(text, inputs, None)
     assert before.shape == (2, 3, 9, 11) and np.abs(before - after).max() < 2e-6
+
+
+def test_a_second_bottom_that_is_not_read() -> None:
+    """p517332051/caffe-windows' UpsampleNearest wants two bottoms and uses one."""
+    image = np.random.RandomState(0).randn(2, 3, 4, 5)
+    text = net("UpsampleNearest", "upsample_nearest_param { scale: 3 }", (4, 5), 'bottom: "data" bottom: "data"')
+    before, after = outcome(text, {"data": image}, None)
+    assert before.shape == (2, 3, 12, 15) and np.array_equal(before, after)
+
+
+@pytest.mark.parametrize("param, factor", [("", 2), ("nearest_neighbor_param { scale: 3.0 }", 3)])
+def test_one_image_only(param: str, factor: int) -> None:
+    """Style-Feature-Reshuffle's NearestSample writes the first image of a batch, so more are refused."""
+    text = net("NearestSample", param, (4, 5))
+    refusal, = rewrite(text).refusals
+    assert "must be one image" in refusal.reason and refusal.reason.endswith("has 2")
+    refusal, = rewrite(text, shapes={"data": (None, 3, 4, 5)}).refusals
+    assert "--shape data=N,C,H,W" in refusal.reason
+    image = np.random.RandomState(0).randn(1, 3, 4, 5)
+    before, after = outcome(text.replace("dim: 2", "dim: 1"), {"data": image}, None)
+    assert before.shape == (1, 3, 4 * factor, 5 * factor) and np.array_equal(before, after)
 
 
 @pytest.mark.parametrize("size", [(8, 10), (7, 11), (12, 5), (3, 4), (2, 1)], ids=str)
@@ -289,6 +320,13 @@ UNDECIDED = [
     ("Unpooling", "unpooling_param { unpool: AVE }", [], "none of the forks whose Unpooling is read writes it so"),
     ("Interp", "interp_param { zoom_factor: 2 mode: NEAREST }", ["pspnet"], "mode is no field of this dialect"),
     ("Resize", "resize_param { scale: 2 }", ["happynear"], "scale is no field of this dialect"),
+    ("Resize", "resize_param { height_out: 9 width_out: 9 shift_x: 1 }", [], "shift_x and shift_y must be 0"),
+    ("Resize", "resize_param { height_out: 9 width_out: 9 scale_y: 2 }", [], "by the height, 9 / 4, but is 2"),
+    ("UnPooling", "pooling_param { kernel_size: 3 stride: 2 }", [], "must lie side by side"),
+    ("UnPooling", "pooling_param { pool: STOCHASTIC kernel_size: 2 stride: 2 }", [], "but is STOCHASTIC"),
+    ("Unpooling", "unpooling_param { pool: AVE kernel_size: 2 stride: 2 pad_l: 1 }", [], "with pads it is not read"),
+    ("Upsampling", "upsampling_param { kernel_h: 2 kernel_w: 2 }", [], "choose with --dialect: cedn"),
+    ("UpsampleNearest", "upsample_nearest_param { scale: 2 }", [], "it must have 2 bottoms, but has 1"),
 ]
 
 
@@ -321,7 +359,8 @@ def test_types_that_cannot_be_read(kind: str) -> None:
 
 def test_every_type_is_tried() -> None:
     """A new layer type needs a row here; masks have their own tests."""
-    tried = {kind for kind, _, _ in LAYERS_READ} | {HIDDEN, "BilinearInterpolation", "Interpolation", "InterpAdvance"}
+    tried = {kind for kind, _, _ in LAYERS_READ} | {HIDDEN, "BilinearInterpolation", "Interpolation", "InterpAdvance",
+                                                   "UpsampleNearest", "NearestSample"}
     masks = {"MaxUnPool", "Unpooling"}
     elsewhere = {"INTERP", "UPSAMPLE"}  # V1 spellings of types that are tried.
     without_reference = TYPES - set(LAYERS)

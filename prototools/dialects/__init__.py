@@ -49,6 +49,9 @@ UNREAD_TYPES: Dict[str, str] = {
     "Bilinearupsample": "its fork swaps height and width, and no two versions of it agree",
     "CropAndResize":    "where it reads is computed while the net runs, so no fixed layers do the same",
     "InterpVariable":   "its size is data of its second bottom, known only while the net runs",
+    "ResizeNearest":    "its name says nearest, but the only code of it that is known interpolates",
+    "Upsample2":        "two codes of it disagree: one repeats rows by scale, one interpolates to height and width",
+    "UpsampleNearst":   "its GPU code writes no more values than its input has, and its CPU code mixes up the channels",
     "UpsamplePooling":  "its own check of sizes contradicts what it computes",
 }
 
@@ -94,12 +97,14 @@ def _may_read(dialect: Dialect, context: Context) -> bool:
 
 
 def _written_like_no_other(context: Context, rows: Sequence[Dialect]) -> Refused:
-    """The refusal of a layer that no dialect would read: for a field that none has, where there is one."""
+    """The refusal of a layer that no dialect would read: for a field that none has, where that is all."""
     kind, end = context.layer.type, " of this dialect"
-    reasons = (str(_refusal(dialect, context)) for dialect in rows)
-    odd = next((reason for reason in reasons if reason.endswith(f"no field{end}")), "")
-    if odd:
-        return Refused(f"{odd[:-len(end)]} of any fork's {kind} that is read")
+    # Who wants other bottoms, or one bottom without other fields, has said nothing of the field.
+    silent = ("it must have ", "with one bottom only ")
+    reasons = {str(_refusal(dialect, context)) for dialect in rows}
+    told = [reason for reason in reasons if not reason.startswith(silent)]
+    if len(told) == 1 and told[0].endswith(f"no field{end}"):
+        return Refused(f"{told[0][:-len(end)]} of any fork's {kind} that is read")
     return Refused(f"none of the forks whose {kind} is read writes it so; "
                    "prototools rules DIALECT says what each takes")
 

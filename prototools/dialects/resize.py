@@ -7,6 +7,7 @@
   ends; corners on corners. Shrinking filters first, and is not read.
 * `face_parsing` (Face_Parsing_2016): happynear's fields, or `resize_ratio` (H' = trunc(H ratio)), and `type`:
   BILINEAR is happynear's, NEAREST takes row trunc(i / ratio).
+* `philm5` (philm5/caffe): `height_out` and `width_out`, bilinear at x = i H / H', the last row repeated.
 * `OctaveUpsample` (chaipangpang/OctaveConv_Caffe): sizes as SegNet's Upsample writes them; every value
   stands H' // H times, and what is left at the end stays zero.
 
@@ -33,11 +34,12 @@ from prototools.dialects.reading import (
 from prototools.lowerings.request import Refused
 from prototools.prototext import Message
 from prototools.resize import Axis, Given, Resize, SizeRule, Times, Zoomed
-from prototools.sampling import ALIGN_CORNERS, ASYMMETRIC_FADING, NEAREST, REPEATED
+from prototools.sampling import ALIGN_CORNERS, ASYMMETRIC, ASYMMETRIC_FADING, NEAREST, REPEATED
 
 PARAM, OCTAVE = "resize_param", "octaveupsample_param"
 PYRAMID = ("is_pyramid_test", "out_height_scale", "out_width_scale")
 FLOW = ("scale", "scale_x", "scale_y", "crop", "crop_x", "crop_y")
+OUT = ("height_out", "width_out", "scale_x", "scale_y", "shift_x", "shift_y")
 RATIO = ("resize_ratio", "type")
 KINDS = {"1": "NEAREST", "2": "BILINEAR", "NEAREST": "NEAREST", "BILINEAR": "BILINEAR"}
 
@@ -127,6 +129,30 @@ def _ratio_size(param: Message, side: str) -> SizeRule:
     return Given(rows)
 
 
+def _claims_out(context: Context) -> bool:
+    param = context.param(PARAM)
+    return only(param, *OUT) and some(param, *OUT[:2])
+
+
+def _read_out(context: Context) -> Reading:
+    require_bottoms(context, 1)
+    param = context.param(PARAM)
+    refuse_others(param, *OUT)
+    if param.integer("shift_x") or param.integer("shift_y"):
+        raise Refused("shift_x and shift_y must be 0: what they leave free is never written")
+    return Reading(Resize(*(_out_axis(context, number) for number in (0, 1))))
+
+
+def _out_axis(context: Context, number: int) -> Axis:
+    param, (side, letter) = context.param(PARAM), (("height", "y"), ("width", "x"))[number]
+    size = positive(param, f"{side}_out", 0)
+    if param.has(f"scale_{letter}"):
+        scale, rows = finite(param, f"scale_{letter}"), size_of(context, 0)[number]
+        if scale * rows != size:
+            raise Refused(f"scale_{letter} must be {side}_out by the {side}, {size} / {rows}, but is {scale:g}")
+    return Axis(ASYMMETRIC, Given(size))
+
+
 # ---------------------------------------------------------------- OctaveUpsample
 
 
@@ -161,5 +187,6 @@ DIALECTS = (
     Dialect("happynear", ("Resize",), "happynear/caffe-windows, inisis/caffe", _claims_happynear, _read_happynear),
     Dialect("appearance_flow", ("Resize",), "tinghuiz/appearance-flow", _claims_flow, _read_flow),
     Dialect("face_parsing", ("Resize",), "Face_Parsing_2016: resize_ratio", _claims_ratio, _read_ratio),
+    Dialect("philm5", ("Resize",), "philm5/caffe: height_out and width_out", _claims_out, _read_out),
     Dialect("octave", ("OctaveUpsample",), "chaipangpang/OctaveConv_Caffe", lambda context: True, _read_octave),
 )

@@ -6,10 +6,16 @@ With a mask, MAX scatters as SegNet does. Without one it puts row i at i * strid
 CEDN's (jimeiyang and anujkhare/caffe-cedn) is DeconvNet's without a size of its own: with a mask it
 makes H' = (H - 1) stride + kernel - 2 pad.
 AVE spreads each value over its window, TILE repeats it.
+CEDN's `Upsampling`, in V1 `UPSAMPLING`, with `kernel_size` (`upsampling_param`) puts row i at i * kernel.
+
+With one bottom two more forks have a layer of this name, which no mask moves: ssafar/caffe's V1 `UNPOOLING`
+writes `kernel_size` alone and repeats; Akrit2013's `Unpooling` writes `pool`: MAX puts row i at i * stride,
+AVE repeats it (and divides nothing).
 
 Cambricon's `UnPooling`: `unpool` FIXED, DIV or REP with `out_kernel_size`, `out_stride`, `out_pad`;
 H' = (H - 1) stride - 2 pad + kernel. FIXED puts a value in the middle of its window, DIV spreads it,
 REP repeats it.
+FuchenUSTC/caffe-hash's `UnPooling` takes its windows from `pooling_param`, and repeats with MAX and AVE alike.
 
 Only windows that lie side by side (kernel equal to stride, no pad) are read: where they overlap the
 forks add or average, and no block of stock layers with fillers does that.
@@ -20,7 +26,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Tuple
 
-from prototools.dialects.reading import Context, Dialect, Reading, only, refuse_others, require_bottoms, some
+from prototools.dialects.reading import Context, Dialect, Reading, only, positive, refuse_others, require_bottoms, some
 from prototools.dialects.unpool import two_with_mask
 from prototools.dialects.upsample import repeated
 from prototools.lowerings.request import Refused
@@ -37,6 +43,12 @@ CAMBRICON = (
     "unpool", "out_kernel_size", "out_stride", "out_pad", "out_kernel_h", "out_kernel_w",
     "out_stride_h", "out_stride_w", "out_pad_h", "out_pad_w", "engine",
 )
+AKRIT = (
+    "pool", "kernel_size", "kernel_h", "kernel_w", "stride", "stride_h", "stride_w",
+    "pad", "pad_u", "pad_d", "pad_l", "pad_r", "engine",
+)
+KERNELS = ("kernel_size", "kernel_h", "kernel_w")
+POOLS = {"0": "MAX", "1": "AVE"}
 MODES = {"0": "MAX", "1": "AVE", "2": "TILE"}
 PLACEMENTS = {"0": "FIXED", "1": "DIV", "2": "REP"}
 
@@ -133,7 +145,8 @@ def _read_cedn(context: Context) -> Reading:
 
 
 def _claims_cambricon(context: Context) -> bool:
-    return len(context.layer.bottoms) == 1 and only(context.param(PARAM), *CAMBRICON)
+    pooled = context.param("pooling_param").names()
+    return len(context.layer.bottoms) == 1 and only(context.param(PARAM), *CAMBRICON) and not pooled
 
 
 def _read_cambricon(context: Context) -> Reading:
@@ -148,6 +161,88 @@ def _read_cambricon(context: Context) -> Reading:
     return Reading(repeated(*stride, _share(placement == "DIV", stride)))
 
 
+# ---------------------------------------------------------------- repeated or placed by a window, without a mask
+
+
+def _claims_akrit(context: Context) -> bool:
+    param = context.param(PARAM)
+    return len(context.layer.bottoms) == 1 and param.has("pool") and only(param, *AKRIT)
+
+
+def _read_akrit(context: Context) -> Reading:
+    require_bottoms(context, 1)
+    param = context.param(PARAM)
+    refuse_others(param, *AKRIT)
+    pads = [param.integer(name, param.integer("pad")) for name in ("pad_u", "pad_d", "pad_l", "pad_r")]
+    if any(pads):
+        raise Refused("with pads it is not read")
+    stride = _windows(param)
+    pool = _pool(param)
+    if pool == "MAX":
+        return Reading(_placed(stride, (0, 0)))
+    return Reading(repeated(*stride), notes=_shared("AVE"))
+
+
+def _claims_ssafar(context: Context) -> bool:
+    return len(context.layer.bottoms) == 1 and context.param(PARAM).names() == ["kernel_size"]
+
+
+def _read_ssafar(context: Context) -> Reading:
+    require_bottoms(context, 1)
+    param = context.param(PARAM)
+    refuse_others(param, "kernel_size")
+    size = positive(param, "kernel_size", 0)
+    return Reading(repeated(size, size))
+
+
+def _claims_hash(context: Context) -> bool:
+    return len(context.layer.bottoms) == 1 and bool(context.param("pooling_param").names())
+
+
+def _read_hash(context: Context) -> Reading:
+    require_bottoms(context, 1)
+    param = context.param("pooling_param")
+    if param.boolean("global_pooling"):
+        raise Refused("with global_pooling it is not read")
+    stride, pool = _windows(param), _pool(param)
+    return Reading(repeated(*stride), notes=_shared(pool) if pool == "MAX" else ())
+
+
+def _windows(param: Message) -> Tuple[int, int]:
+    """The stride of windows that lie side by side."""
+    stride = _pair(param, "stride", 1)
+    _side_by_side(_pair(param, "kernel_size", 0), stride, _pair(param, "pad", 0))
+    return stride
+
+
+def _pool(param: Message) -> str:
+    pool = POOLS.get(param.word("pool", "MAX"), param.word("pool", "MAX"))
+    if pool not in POOLS.values():
+        raise Refused(f"pool must be MAX or AVE, but is {pool}")
+    return pool
+
+
+def _shared(pool: str) -> Tuple[str, ...]:
+    return (f"the fork divides {pool}'s gradient by the window's area",)
+
+
+def _claims_upsampling(context: Context) -> bool:
+    param = context.param("upsampling_param")
+    return only(param, *KERNELS) and (context.layer.type == "UPSAMPLING" or param.has("kernel_size"))
+
+
+def _read_upsampling(context: Context) -> Reading:
+    require_bottoms(context, 1)
+    param = context.param("upsampling_param")
+    refuse_others(param, *KERNELS)
+    if param.has("kernel_size") == (param.has("kernel_h") and param.has("kernel_w")):
+        raise Refused("upsampling_param must give either kernel_size, or kernel_h and kernel_w")
+    kernel = _pair(param, "kernel_size", 0)
+    if min(kernel) < 1:
+        raise Refused(f"its kernel must be at least 1, but is {kernel}")
+    return Reading(_placed(kernel, (0, 0)))
+
+
 DIALECTS = (
     Dialect("deconvnet", ("UNPOOLING", "Unpooling"), "HyeonwooNoh/caffe (DeconvNet)",
             _claims_deconvnet, _read_deconvnet),
@@ -155,4 +250,9 @@ DIALECTS = (
             _claims_cedn, _read_cedn),
     Dialect("cambricon_unpooling", ("UnPooling",), "Cambricon: out_kernel_size, out_stride",
             _claims_cambricon, _read_cambricon),
+    Dialect("akrit2013", ("Unpooling",), "Akrit2013/caffe-dev-160608: pool, with one bottom",
+            _claims_akrit, _read_akrit),
+    Dialect("ssafar", ("UNPOOLING",), "ssafar/caffe: kernel_size alone, with one bottom", _claims_ssafar, _read_ssafar),
+    Dialect("caffe_hash", ("UnPooling",), "FuchenUSTC/caffe-hash: pooling_param", _claims_hash, _read_hash),
+    Dialect("cedn", ("UPSAMPLING", "Upsampling"), "CEDN: kernel_size", _claims_upsampling, _read_upsampling),
 )

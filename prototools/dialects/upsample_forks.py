@@ -13,7 +13,17 @@ The last two write what YOLO's forks write, so a file never decides for them.
 
 from __future__ import annotations
 
-from prototools.dialects.reading import Context, Dialect, Reading, never, only, positive, require_bottoms, size_of
+from prototools.dialects.reading import (
+    Context,
+    Dialect,
+    Reading,
+    never,
+    only,
+    positive,
+    refuse_others,
+    require_bottoms,
+    size_of,
+)
 from prototools.dialects.upsample import PARAM, repeated
 from prototools.lowerings.request import Refused
 from prototools.resize import Axis, Given, Resize
@@ -26,8 +36,9 @@ def _to_size(context: Context, sampling: Sampling) -> Reading:
     """`height` and `width`, both."""
     require_bottoms(context, 1)
     param = context.param(PARAM)
-    if not (param.has("height") and param.has("width") and only(param, "height", "width")):
-        raise Refused("upsample_param must give height and width, and nothing else")
+    refuse_others(param, "height", "width")
+    if not (param.has("height") and param.has("width")):
+        raise Refused("upsample_param must give height and width")
     return Reading(Resize(*(Axis(sampling, Given(positive(param, side))) for side in ("height", "width"))))
 
 

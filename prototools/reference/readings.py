@@ -24,13 +24,14 @@ UPSAMPLE = (
     "yolo", "inisis", "ascend", "sophgo", "nnie", "cambricon", "caffe_plus", "caffemex",
     "tiny_dsod", "sds", "segnet", "ctensmeyer",
 )
-UNPOOLING = ("fusenet", "deconvnet", "cedn")
-RESIZE = ("appearance_flow", "happynear", "face_parsing")
+UNPOOLING = ("fusenet", "deconvnet", "cedn", "akrit2013", "ssafar")
+RESIZE = ("appearance_flow", "happynear", "face_parsing", "philm5")
 
 #: Forks whose layer types have one meaning, so that naming them changes nothing here.
 PLAIN = (
-    "cambricon_unpooling", "darknet", "deephi", "flownet2", "imresize", "interpolate", "max_unpool", "octave",
-    "pull_6508", "python_interp", "reference", "simple_upsample", "upsampling", "upscale", "upscale2d",
+    "caffe_hash", "cambricon_unpooling", "darknet", "deephi", "flownet2", "imresize", "interpolate", "max_unpool",
+    "nearest_sample", "octave", "pull_6508", "python_interp", "reference", "simple_upsample", "upsample_nearest",
+    "upsampling", "upscale", "upscale2d",
 )
 DIALECTS = INTERP + UPSAMPLE + UNPOOLING + RESIZE + PLAIN
 
@@ -113,6 +114,10 @@ def unpooling_reading(call: Call) -> str:
     if named:
         return named
     param = call.param("unpooling_param")
+    if written(param, "pool"):
+        return "akrit2013"
+    if len(call.bottoms) == 1 and param.names() == ["kernel_size"]:
+        return "ssafar"
     if written(param, "unpool_size", "unpool_h", "unpool_w", "kernel_size", "kernel_h", "unpool"):
         return "deconvnet"
     if written(param, "output_h", "output_w", "scale"):
@@ -131,6 +136,7 @@ def resize_reading(call: Call) -> str:
     if written(param, "function_type", "interp_mode"):
         raise call.error("function_type and interp_mode belong to forks that are not run here")
     for dialect, fields in (
+        ("philm5", ("height_out", "width_out")),
         ("face_parsing", ("resize_ratio", "type")),
         ("happynear", ("out_height_scale", "out_width_scale", "is_pyramid_test")),
         ("appearance_flow", ("scale", "scale_x", "scale_y", "crop", "crop_x", "crop_y")),

@@ -175,7 +175,8 @@ def half_pixel(size: int, new_size: int) -> Taps:
 
 def resize(call: Call) -> List[np.ndarray]:
     """`Resize` in the dialect that is named or that the fields decide."""
-    meanings = {"appearance_flow": appearance_flow, "happynear": happynear, "face_parsing": face_parsing}
+    meanings = {"appearance_flow": appearance_flow, "happynear": happynear, "face_parsing": face_parsing,
+                "philm5": philm5}
     return meanings[resize_reading(call)](call)
 
 
@@ -191,6 +192,21 @@ def face_parsing(call: Call) -> List[np.ndarray]:
         raise call.error("type NEAREST is run here by resize_ratio only")
     rows, columns = ((np.arange(int(size * ratio)) / ratio).astype(np.int64) for size in size_of(bottom))
     return [pick(bottom, rows, columns)]
+
+
+def philm5(call: Call) -> List[np.ndarray]:
+    """Bilinear at x = i / scale, the last row repeated, to `height_out` x `width_out` (philm5/caffe)."""
+    param, bottom = call.param("resize_param"), planes(call)
+    size = param.integer("height_out"), param.integer("width_out")
+    if min(size) < 1 or param.integer("shift_x") or param.integer("shift_y"):
+        raise call.error("height_out and width_out must be at least 1, and both shifts 0")
+    taps = []
+    for old, new_size, letter in zip(size_of(bottom), size, "yx"):
+        step = 1 / param.number(f"scale_{letter}") if written(param, f"scale_{letter}") else old / new_size
+        if (new_size - 1) * step >= old:
+            raise call.error(f"scale_{letter} leaves rows behind the last unwritten")
+        taps.append(clamped(np.arange(new_size) * step, old))
+    return [lerp(bottom, *taps)]
 
 
 def happynear(call: Call) -> List[np.ndarray]:

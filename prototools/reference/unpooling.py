@@ -84,8 +84,41 @@ def max_unpool(call: Call) -> List[np.ndarray]:
 
 
 def unpooling(call: Call) -> List[np.ndarray]:
-    """`Unpooling` (fusenet) and `UNPOOLING` (DeconvNet), told apart by their fields."""
-    return (fusenet if unpooling_reading(call) == "fusenet" else deconvnet)(call)
+    """`Unpooling` (fusenet) and `UNPOOLING` (DeconvNet) and two more, told apart by their fields."""
+    meanings = {"fusenet": fusenet, "akrit2013": akrit2013, "ssafar": ssafar}
+    return meanings.get(unpooling_reading(call), deconvnet)(call)
+
+
+def ssafar(call: Call) -> List[np.ndarray]:
+    """top[i] = in[i // kernel_size] on both axes (ssafar/caffe)."""
+    need_bottoms(call, 1)
+    size, bottom = call.param("unpooling_param").integer("kernel_size"), planes(call)
+    if size < 1:
+        raise call.error(f"kernel_size must be at least 1, but is {size}")
+    height, width = size_of(bottom)
+    return [bottom[:, :, (np.arange(height * size) // size)[:, None], np.arange(width * size) // size]]
+
+
+def akrit2013(call: Call) -> List[np.ndarray]:
+    """Windows side by side: MAX writes each value at its window's first place, AVE everywhere in it.
+
+    The pads add rows around, which AVE fills with the border's values.
+    """
+    need_bottoms(call, 1)
+    param, bottom = call.param("unpooling_param"), planes(call)
+    kernel, stride = _sides(param, "kernel_size", "kernel"), _sides(param, "stride", "stride", 1)
+    if kernel != stride or min(kernel) < 1:
+        raise call.error(f"kernel {kernel} and stride {stride} must be alike and at least 1")
+    up, down, left, right = (param.integer(name, param.integer("pad")) for name in ("pad_u", "pad_d", "pad_l", "pad_r"))
+    if min(up, down, left, right) < 0:
+        raise call.error("negative pads are not run")
+    if choice(param, "pool", ("MAX", "AVE"), "MAX") == "AVE":
+        wide = np.kron(bottom, np.ones((1, 1) + kernel))
+        return [np.pad(wide, ((0, 0), (0, 0), (up, down), (left, right)), "edge")]
+    height, width = (n * step for n, step in zip(size_of(bottom), stride))
+    top = np.zeros(bottom.shape[:2] + (height + up + down, width + left + right))
+    top[:, :, up : up + height : stride[0], left : left + width : stride[1]] = bottom
+    return [top]
 
 
 def fusenet(call: Call) -> List[np.ndarray]:
@@ -177,6 +210,8 @@ def unpooling_fixed(call: Call) -> List[np.ndarray]:
     the kernel's area; DIV and REP divide each place by the number of windows that cover it.
     """
     need_bottoms(call, 1, 2)
+    if written(call.layer.message, "pooling_param"):
+        return caffe_hash(call)
     param, bottom = call.param("unpooling_param"), planes(call)
     if len(call.bottoms) == 2:
         kernel, stride, pad = zip(*map(_matched, size_of(bottom), size_of(planes(call, 1))))
@@ -197,6 +232,25 @@ def unpooling_fixed(call: Call) -> List[np.ndarray]:
         bottom = bottom / (kernel[0] * kernel[1])
     cover = _spread(np.ones((1, 1) + bottom.shape[2:]), starts, kernel, size)
     return [_spread(bottom, starts, kernel, size) / np.where(cover == 0, 1, cover)]
+
+
+def caffe_hash(call: Call) -> List[np.ndarray]:
+    """`UnPooling` by `pooling_param` (caffe-hash): of the windows over a place AVE takes the mean, MAX the least."""
+    need_bottoms(call, 1)
+    param, bottom = call.param("pooling_param"), planes(call)
+    kernel, stride = _sides(param, "kernel_size", "kernel"), _sides(param, "stride", "stride", 1)
+    if min(kernel) < 1 or min(stride) < 1 or _sides(param, "pad", "pad") != (0, 0):
+        raise call.error(f"kernel {kernel}, stride {stride} must be at least 1 and pad 0")
+    size = tuple((n - 1) * step + k for n, step, k in zip(size_of(bottom), stride, kernel))
+    starts = [np.arange(n) * step for n, step in zip(size_of(bottom), stride)]
+    if choice(param, "pool", ("MAX", "AVE"), "MAX") == "AVE":
+        cover = _spread(np.ones((1, 1) + bottom.shape[2:]), starts, kernel, size)
+        return [_spread(bottom, starts, kernel, size) / np.where(cover == 0, 1, cover)]
+    top = np.full(bottom.shape[:2] + size, float(np.finfo(np.float32).max))
+    for down, across in np.ndindex(*kernel):
+        places = (slice(None), slice(None), (starts[0] + down)[:, None], starts[1] + across)
+        top[places] = np.minimum(top[places], bottom)
+    return [top]
 
 
 def _matched(rows: int, wanted: int) -> Tuple[int, int, int]:

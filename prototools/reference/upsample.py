@@ -194,8 +194,38 @@ def upsample_darknet(call: Call) -> List[np.ndarray]:
     return [repeated(planes(call), stride, stride)]
 
 
+def upsample_nearest(call: Call) -> List[np.ndarray]:
+    """`UpsampleNearest` (p517332051/caffe-windows): nearest by `scale`; a second bottom is never read."""
+    need_bottoms(call, 2)
+    param = call.param("upsample_nearest_param")
+    if not written(param, "scale"):
+        raise call.error("scale must be written")
+    scale = _factor(call, param, "scale", 1)
+    return [repeated(planes(call), scale, scale)]
+
+
+def nearest_sample(call: Call) -> List[np.ndarray]:
+    """`NearestSample` (Style-Feature-Reshuffle): in[trunc(i / scale)], trunc(H scale) rows; scale defaults to 2."""
+    need_bottoms(call, 1)
+    scale, bottom = np.float32(call.param("nearest_neighbor_param").number("scale", 2.0)), planes(call)
+    if len(bottom) != 1:
+        raise call.error(f"the fork writes the first image only, so there must be one, but there are {len(bottom)}")
+    sizes = [int(np.float32(rows) * scale) for rows in size_of(bottom)]
+    return [pick(bottom, *((np.arange(rows, dtype=np.float32) / scale).astype(np.int64) for rows in sizes))]
+
+
 def upsampling(call: Call) -> List[np.ndarray]:
-    """`Upsampling`: nearest by `scalefactor`, which must be above 1."""
+    """`Upsampling`: nearest by `scalefactor`, which must be above 1; CEDN's puts zeros between by `kernel_size`."""
+    kernels = call.param("upsampling_param")
+    if call.layer.type == "UPSAMPLING" or written(kernels, "kernel_size", "kernel_h", "kernel_w"):
+        if written(kernels, "kernel_size") == (written(kernels, "kernel_h") and written(kernels, "kernel_w")):
+            raise call.error("either kernel_size or kernel_h and kernel_w must be written")
+        size = kernels.integer("kernel_size", 1)
+        down, across = (_factor(call, kernels, name, size) for name in ("kernel_h", "kernel_w"))
+        bottom = planes(call)
+        top = np.zeros(bottom.shape[:2] + (bottom.shape[2] * down, bottom.shape[3] * across))
+        top[:, :, ::down, ::across] = bottom
+        return [top]
     factor = _factor(call, call.param("upsampling_param"), "scalefactor", 1, least=2)
     return [repeated(planes(call), factor, factor)]
 
