@@ -12,7 +12,7 @@ from prototools import dialects, lowerings
 from prototools.blocks import Block
 from prototools.changes import Change, Refusal
 from prototools.dialects import Context, Reading
-from prototools.dialects.shapes import infer_custom
+from prototools.dialects.shapes import KEEPING, infer_custom
 from prototools.errors import UnresolvedError
 from prototools.lowerings import Choices, Lowered, Refused, Request, ResizeRequest, UnpoolRequest
 from prototools.lowerings.request import MOST_ROWS_OF_TWO, PoolOrigin
@@ -23,7 +23,7 @@ from prototools.prototext import Document
 from prototools.prototext.placeholders import values_of
 from prototools.prototext.places import place_of
 from prototools.resize import Unpool
-from prototools.shapes import Inference
+from prototools.shapes import TABLE, Inference
 
 
 def _choices(dialect: Iterable[str], lowering, accept: Iterable[str], prefer: str) -> Choices:
@@ -295,7 +295,7 @@ def _root(net: FilteredNet, shapes: Inference, blob: str, reader: Layer) -> Tupl
             return blob, maker
         maker = reader = source.layer
         seen.add(id(maker))
-        if _placeholders(net.net, maker):
+        if _placeholders(net.net, maker) or _is_opaque(maker):
             return blob, maker
         open_bottoms = [
             name for name, shape in zip(reader.bottoms, shapes.bottoms(reader))
@@ -304,6 +304,13 @@ def _root(net: FilteredNet, shapes: Inference, blob: str, reader: Layer) -> Tupl
         if not open_bottoms:
             return blob, maker
         blob = open_bottoms[0]
+
+
+def _is_opaque(layer: Layer) -> bool:
+    """Whether nobody here knows what shape a layer makes, so that its bottoms' shapes are of no help."""
+    if layer.kind in dialects.TYPES or layer.type in KEEPING:
+        return False
+    return layer.type == "Python" or layer.type not in TABLE
 
 
 def _source_of(net: FilteredNet, blob: str, reader: Layer) -> Optional[Source]:
