@@ -270,6 +270,8 @@ def test_made_up_sizes_fit() -> None:
     assert ["images is not told; 1 x 3 x 62 x 100 was taken" in note for note in verdict.notes] == [True]
     told = verify(SEGNET, rewrite(SEGNET).text, shapes={"images": (1, 4, None, None)})
     assert any("1 x 4 x 62 x 100" in note for note in told.notes)
+    many = verify(SEGNET, rewrite(SEGNET).text, shapes={"images": (7500, 3, None, None)})
+    assert many.equal and any("7500 x 3 x 62 x 100" in note for note in many.notes)
 
 
 def test_a_bottom_that_nobody_makes() -> None:

@@ -74,7 +74,8 @@ def _completed(shape: Optional[Sequence[Optional[int]]], size: Tuple[int, int, i
 def _sizes(net: FilteredNet, found: Inference, given: Given, wanted: Sequence[str]) -> Iterator[Tuple[int, int]]:
     """Heights and widths to try; those that a mask's own size asks for come after the usual ones."""
     yield from SIZES
-    roots = _roots(net, found, given)
+    # One image: a batch of many this large would not fit a blob.
+    roots = {name: shape and (1, *shape[1:]) for name, shape in _roots(net, found, given).items()}
     large = {name: _completed(shape, (_channels(net, name), 512, 512)) for name, shape in roots.items()}
     scaled = infer_custom(net, {**given, **large}, wanted)
     pooled = {id(layer): size for layer, _, size in _masked(net, scaled)}
