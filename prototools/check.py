@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from prototools.conformance import LAYERS, Misfit, kind_of, misfits
 from prototools.dialects import TYPES
 from prototools.dialects.shapes import infer_custom
-from prototools.layer_types import STOCK_TYPES
+from prototools.errors import ProtoTextError
+from prototools.layer_types import RESIZE_TYPES, STOCK_TYPES
 from prototools.net import FilteredNet, Layer, Net, NetState
 from prototools.prototext import Message
 from prototools.prototext.places import place_of
+from prototools.rewriter import rewrite
 from prototools.shapes import Inference
 from prototools.shapes.blob import Shape, words
 from prototools.weights import Caffemodel, Entry
@@ -39,7 +42,7 @@ def check(
     """
     filtered = net.filtered(NetState(phase))
     inference = infer_custom(filtered, shapes or {})
-    found = [*_types(filtered), *_fields(net)]
+    found = [*_types(filtered, shapes or {}), *_fields(net)]
     said = {(finding.line, finding.problem) for finding in found}
     found += (one for one in _refusals(filtered, inference) if (one.line, one.problem) not in said)
     if weights is None:
@@ -53,7 +56,7 @@ def check(
 
 def is_foreign(net: FilteredNet) -> bool:
     """Whether a net has layers or fields that stock Caffe does not have, so that it is for another Caffe."""
-    return any(_types(net)) or any(misfit.unknown for _, misfit in _stops(net.net))
+    return any(map(_is_foreign, net.layers)) or any(misfit.unknown for _, misfit in _stops(net.net))
 
 
 def _finding(layer: Layer, problem: str, cure: str) -> Finding:
@@ -64,12 +67,23 @@ def _finding(layer: Layer, problem: str, cure: str) -> Finding:
 # ---------------------------------------------------------------- the net alone
 
 
-def _types(net: FilteredNet) -> Iterator[Finding]:
-    """Layer types that stock Caffe does not have."""
-    for layer in net.layers:
-        if layer.version > 0 and layer.type and layer.type not in STOCK_TYPES:
-            cure = "prototools rewrite replaces it" if layer.type in TYPES else "it needs the Caffe it was written for"
-            yield _finding(layer, f"{layer.type} is no layer of stock Caffe", cure)
+def _is_foreign(layer: Layer) -> bool:
+    return bool(layer.version > 0 and layer.type and layer.type not in STOCK_TYPES)
+
+
+def _types(net: FilteredNet, shapes: Mapping[str, Sequence[int]]) -> Iterator[Finding]:
+    """Layer types that stock Caffe does not have; what `rewrite` would make of them is asked of it."""
+    foreign = [layer for layer in net.layers if _is_foreign(layer)]
+    refused: Dict[Tuple[int, str], str] = {}
+    if any(layer.type in RESIZE_TYPES for layer in foreign):
+        # A field that cannot be read is a finding of its own.
+        with suppress(ProtoTextError):
+            refusals = rewrite(net.net.document.source(), shapes=shapes).refusals
+            refused = {(one.line, one.layer): f"prototools rewrite refuses it: {one.reason}" for one in refusals}
+    for layer in foreign:
+        usual = "prototools rewrite replaces it" if layer.type in TYPES else "it needs the Caffe it was written for"
+        line, _ = place_of(layer.message.data, layer.message.start)
+        yield _finding(layer, f"{layer.type} is no layer of stock Caffe", refused.get((line, layer.name), usual))
 
 
 def _fields(net: Net) -> Iterator[Finding]:

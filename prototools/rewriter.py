@@ -63,8 +63,8 @@ def rewrite(
 
 
 def _foreign(net: Net) -> Tuple[str, ...]:
-    """The layer types that neither stock Caffe nor any dialect knows."""
-    return tuple(sorted({layer.type for layer in net.layers} - STOCK_TYPES - RESIZE_TYPES))
+    """The layer types that neither stock Caffe nor any dialect knows; those of V0 have other names."""
+    return tuple(sorted({layer.type for layer in net.layers if layer.version} - STOCK_TYPES - RESIZE_TYPES))
 
 
 def _like(given: Union[bytes, str], data: bytes) -> Union[bytes, str]:

@@ -40,6 +40,10 @@ def test_nothing_is_found_where_nothing_is_wrong() -> None:
 ALONE = [
     (DATA + 'layer { name: "i" type: "Interp" bottom: "data" top: "i" interp_param { zoom_factor: 2 } }',
      ["2: i: Interp is no layer of stock Caffe; prototools rewrite replaces it"]),
+    (DATA + 'layer { name: "i" type: "Upsample" bottom: "data" top: "i" }',
+     ["2: i: Upsample is no layer of stock Caffe; prototools rewrite refuses it: the file does not say which fork's"]),
+    (DATA + 'layer { name: "i" type: "CropAndResize" bottom: "data" top: "i" }',
+     ["prototools rewrite refuses it: where it reads is computed while the net runs"]),
     (DATA + 'layer { name: "b" type: "BN" bottom: "data" top: "b" bn_param { } }',
      ["needs the Caffe it was written for"]),
     (DATA + CONV.replace("kernel_size", "kernal_size"),

@@ -24,6 +24,8 @@ def run(tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name, text in {
         "net": DATA + UP, "stock": DATA + STOCK, "refused": DATA + UP + BAD, "broken": "layer {",
+        "foreign": DATA + STOCK.replace("ReLU", "Permute") + STOCK.replace("ReLU", "Normalize"),
+        "oldest": 'layers { layer { name: "c" type: "conv" num_output: 1 kernelsize: 1 } bottom: "d" top: "c" }',
         "unknown": 'layer { name: "data" type: "Data" top: "data" top: "l" }\n' + UP,
     }.items():
         Path(f"{name}.prototxt").write_text(text)
@@ -35,6 +37,9 @@ def run(tmp_path: Path, monkeypatch):
 CALLS = [
     pytest.param("rewrite net.prototxt", 0, '"up/deconv"', "pspnet: align corners zoom 3", id="rewrite"),
     pytest.param("rewrite stock.prototxt", 0, '"ReLU"', "", id="nothing to do"),
+    pytest.param("rewrite foreign.prototxt", 0, '"Permute"',
+                 "foreign.prototxt: stock Caffe lacks Normalize, Permute; these layers stay as they are", id="foreign"),
+    pytest.param("rewrite oldest.prototxt", 0, '"conv"', "", id="the oldest form"),
     pytest.param("rewrite --check net.prototxt", 1, "", "", id="check, would change"),
     pytest.param("rewrite --check stock.prototxt", 0, "", "", id="check, would not"),
     pytest.param("rewrite --diff net.prototxt", 1, '-layer { name: "up" type', "", id="diff"),
@@ -81,6 +86,7 @@ def test_call(run, words: str, code: int, out: str, err: str) -> None:
     result = run(*words.split())
     assert result.exit_code == code, result.output
     assert out in result.stdout and err in result.stderr
+    assert ("stock Caffe lacks" in result.stderr) == ("stock Caffe lacks" in err)
     assert "Traceback" not in result.output
 
 

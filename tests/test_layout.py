@@ -36,7 +36,7 @@ ALLOWED = {
     ("matrices", "sampling"), ("resize", "sampling"), ("tracing", "blocks"), ("cost", "blocks"),
     ("reference", "net"), ("shapes", "net"),
     ("dialects", "lowerings"), ("engines", "dialects"),
-    ("decisions", "placement"), ("rewriter", "decisions"), ("corpus", "rewriter"),
+    ("decisions", "placement"), ("rewriter", "decisions"), ("check", "rewriter"), ("corpus", "rewriter"),
     ("upsample", "netspec"), ("rendering", "netspec"), ("rendering", "upsample"),
     ("pycaffe", "netspec"), ("comparison", "upsample"),
     ("batching", "rendering"),

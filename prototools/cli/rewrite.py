@@ -46,6 +46,8 @@ def command(nets: Tuple[str, ...], output: Optional[str], in_place: bool, diff: 
             reports.append(_report(path, result))
         _comment(path, result, quiet, bool(weights))
         _tell_unused(path, result, settings["dialect"])
+        if result.foreign and not quiet:
+            say(f"{path}: stock Caffe lacks {', '.join(result.foreign)}; these layers stay as they are")
         if weights and (partial or not result.refusals):
             _patch(path, result, weights, weights_out)
         return _deliver(path, data, result, way, partial)
