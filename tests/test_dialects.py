@@ -316,7 +316,9 @@ UNDECIDED = [
     ("Upsample", "", [], "choose with --dialect: yolo, ascend, inisis, caffemex, nnie"),
     ("Upsample", "upsample_param { scale_l: 2 }", [], "scale_l is no field of any fork's Upsample that is read"),
     ("Interp", "interp_param { interp_ratio: 2 }", [], "interp_ratio is no field of any fork's Interp that is read"),
-    ("Resize", "resize_param { height: 9 width: 9 }", [], "choose with --dialect: happynear, appearance_flow"),
+    ("Resize", "resize_param { height: 9 width: 9 }", [], "--dialect: happynear, appearance_flow, face_parsing"),
+    # Neither of the last two is read so, but a user of them must not be led to another fork's numbers.
+    ("Resize", "resize_param { height: 3 width: 3 }", [], "--dialect: happynear, appearance_flow, face_parsing"),
     ("Unpooling", "unpooling_param { unpool: AVE }", [], "none of the forks whose Unpooling is read writes it so"),
     ("Interp", "interp_param { zoom_factor: 2 mode: NEAREST }", ["pspnet"], "mode is no field of this dialect"),
     ("Resize", "resize_param { scale: 2 }", ["happynear"], "scale is no field of this dialect"),
@@ -332,7 +334,7 @@ UNDECIDED = [
 
 @pytest.mark.parametrize("kind, param, named, words", UNDECIDED)
 def test_layers_that_are_not_decided(kind: str, param: str, named, words: str) -> None:
-    """Only dialects that would read the layer are offered, and a named one drops no field."""
+    """Every fork that would run the layer is offered and no other, and a named dialect drops no field."""
     refusal, = rewrite(net(kind, param, (4, 5)), dialect=named).refusals
     assert words in refusal.reason
 

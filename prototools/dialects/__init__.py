@@ -23,7 +23,7 @@ from prototools.dialects import (
     upsample,
     upsample_forks,
 )
-from prototools.dialects.reading import Context, Dialect, Reading, never
+from prototools.dialects.reading import Context, Dialect, OtherBottoms, OtherField, Reading, Unread, never
 from prototools.lowerings.request import Refused
 
 TABLE: Tuple[Dialect, ...] = (
@@ -69,17 +69,17 @@ def choose(context: Context, wanted: Sequence[str] = ()) -> Dialect:
     rows = [dialect for dialect in TABLE if context.layer.kind in dialect.types]
     named = [dialect for name in wanted for dialect in rows if dialect.name == name]
     if named:
-        return next((dialect for dialect in named if _may_read(dialect, context)), named[0])
+        return next((dialect for dialect in named if _may_be_meant(dialect, context)), named[0])
     for dialect in rows:
         if dialect.claims(context):
             return dialect
     if not context.layer.bottoms:
         raise Refused("it must have a bottom, but has none")
-    names = ", ".join(dict.fromkeys(dialect.name for dialect in rows if _may_read(dialect, context)))
-    if not names:
+    meant = dict.fromkeys(dialect.name for dialect in rows if _may_be_meant(dialect, context))
+    if not meant:
         raise _written_like_no_other(context, rows)
     raise Refused(f"the file does not say which fork's {context.layer.type} this is; "
-                  f"choose with --dialect: {names}")
+                  f"choose with --dialect: {', '.join(meant)}")
 
 
 def _refusal(dialect: Dialect, context: Context) -> Optional[Refused]:
@@ -90,22 +90,21 @@ def _refusal(dialect: Dialect, context: Context) -> Optional[Refused]:
     return None
 
 
-def _may_read(dialect: Dialect, context: Context) -> bool:
-    """Whether a dialect reads a layer, or would if it were told a shape."""
+def _may_be_meant(dialect: Dialect, context: Context) -> bool:
+    """Whether a dialect's fork would run a layer, though it may not be read here, or not without a shape."""
     refusal = _refusal(dialect, context)
-    return refusal is None or refusal.blob is not None
+    return refusal is None or refusal.blob is not None or isinstance(refusal, Unread)
 
 
 def _written_like_no_other(context: Context, rows: Sequence[Dialect]) -> Refused:
-    """The refusal of a layer that no dialect would read: for a field that none has, where that is all."""
-    kind, end = context.layer.type, " of this dialect"
-    # Who wants other bottoms, or one bottom without other fields, has said nothing of the field.
-    silent = ("it must have ", "with one bottom only ")
-    reasons = {str(_refusal(dialect, context)) for dialect in rows}
-    told = [reason for reason in reasons if not reason.startswith(silent)]
-    if len(told) == 1 and told[0].endswith(f"no field{end}"):
-        return Refused(f"{told[0][:-len(end)]} of any fork's {kind} that is read")
-    return Refused(f"none of the forks whose {kind} is read writes it so; "
+    """The refusal of a layer that no fork would run: for a field that none has, where that is all."""
+    refusals = [_refusal(dialect, context) for dialect in rows]
+    # Whoever wants other bottoms has said nothing of the fields.
+    told = [refusal for refusal in refusals if not isinstance(refusal, OtherBottoms)]
+    fields = {refusal.field for refusal in told if isinstance(refusal, OtherField)}
+    if len(fields) == 1 and all(isinstance(refusal, OtherField) for refusal in told):
+        return Refused(f"{fields.pop()} is no field of any fork's {context.layer.type} that is read")
+    return Refused(f"none of the forks whose {context.layer.type} is read writes it so; "
                    "prototools rules DIALECT says what each takes")
 
 

@@ -15,7 +15,16 @@ from __future__ import annotations
 
 from typing import Callable
 
-from prototools.dialects.reading import Context, Dialect, Reading, finite, positive, refuse_others, require_bottoms
+from prototools.dialects.reading import (
+    Context,
+    Dialect,
+    Reading,
+    Unread,
+    finite,
+    positive,
+    refuse_others,
+    require_bottoms,
+)
 from prototools.dialects.upsample import repeated
 from prototools.lowerings.request import Refused
 
@@ -52,7 +61,7 @@ def _read_sample(context: Context) -> Reading:
     if shape is None or shape[0] is None:
         raise Refused(f"{blob}: its number of images must be known", blob)
     if shape[0] != 1:
-        raise Refused(f"{blob}: it must be one image, because the fork writes no other, but has {shape[0]}")
+        raise Unread(f"{blob}: it must be one image, because the fork writes no other, but has {shape[0]}")
     param = context.param("nearest_neighbor_param")
     refuse_others(param, "scale")
     scale = finite(param, "scale", 2.0)

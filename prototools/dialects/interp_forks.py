@@ -25,6 +25,7 @@ from prototools.dialects.reading import (
     Context,
     Dialect,
     Reading,
+    Unread,
     never,
     only,
     positive,
@@ -83,7 +84,7 @@ def _read_jolibrain(context: Context) -> Reading:
 def _read_afriesen(context: Context) -> Reading:
     kind = context.param(PARAM).word("type", "Bilinear")
     if kind != "Bilinear":
-        raise Refused(f"type must be Bilinear, but is {kind}: that is resized by OpenCV's own rules, pads ignored")
+        raise Unread(f"type must be Bilinear, but is {kind}: that is resized by OpenCV's own rules, pads ignored")
     return _sampled(context, ALIGN_CORNERS, "type")
 
 
@@ -126,7 +127,7 @@ def _read_xjtu(context: Context) -> Reading:
 
 def _read_xjtu_nearest(context: Context) -> Reading:
     if any(context.param(PARAM).integer(name) for name in PADS):
-        raise Refused("InterpNN with pads is not read")
+        raise Unread("InterpNN with pads is not read")
     return _xjtu(context, NEAREST)
 
 

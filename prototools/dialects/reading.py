@@ -13,6 +13,22 @@ from prototools.resize import Resize, SizeRule, Unpool, scaled
 #: No factor of a layer that anybody runs is larger, and float32 holds its products with sizes.
 LARGEST_FACTOR = 1_000_000
 
+class Unread(Refused):
+    """What a fork's layer does, so that this fork may be meant, but what is not read here."""
+
+
+class OtherBottoms(Refused):
+    """More or fewer bottoms or tops than a fork's layer has, so that another fork is meant."""
+
+
+class OtherField(Refused):
+    """A field that a fork's layer does not have, so that another fork is meant."""
+
+    def __init__(self, field: str):
+        super().__init__(f"{field} is no field of this dialect")
+        self.field = field
+
+
 #: A blob's shape as far as it is known: None for an unknown dim, or for an unknown rank.
 Shape = Optional[Tuple[Optional[int], ...]]
 
@@ -87,7 +103,7 @@ def refuse_others(message: Message, *fields: str) -> None:
     """Refuse a field that is none of these: whatever it means, it is another fork that writes it."""
     unknown = next((name for name in message.names() if name not in fields), None)
     if unknown:
-        raise Refused(f"{unknown} is no field of this dialect")
+        raise OtherField(unknown)
 
 
 def positive(message: Message, name: str, default: int = 1, least: int = 1) -> int:
@@ -118,9 +134,9 @@ def require_bottoms(context: Context, *counts: int) -> None:
     """Refuse a layer with another number of bottoms, or with more than one top."""
     found = len(context.layer.bottoms)
     if found not in counts:
-        raise Refused(f"it must have {' or '.join(map(str, counts))} bottoms, but has {found}")
+        raise OtherBottoms(f"it must have {' or '.join(map(str, counts))} bottoms, but has {found}")
     if len(context.layer.tops) != 1:
-        raise Refused(f"it must have one top, but has {len(context.layer.tops)}")
+        raise OtherBottoms(f"it must have one top, but has {len(context.layer.tops)}")
 
 
 def size_of(context: Context, bottom: int) -> Tuple[int, int]:

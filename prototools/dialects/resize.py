@@ -22,6 +22,7 @@ from prototools.dialects.reading import (
     Context,
     Dialect,
     Reading,
+    Unread,
     finite,
     only,
     positive,
@@ -84,14 +85,14 @@ def _flow_axis(context: Context, number: int) -> Axis:
             raise Refused(f"it must give {side} or a scale, but not both")
         return _stretch(context, number, positive(param, side), crop)
     if scale < 1 or scale != int(scale) or len(context.layer.bottoms) == 2:
-        raise Refused(f"scale must be a whole number of at least 1, with one bottom, but is {scale:g}")
+        raise Unread(f"scale must be a whole number of at least 1, with one bottom, but is {scale:g}")
     return Axis(ALIGN_CORNERS, Zoomed(int(scale)), (crop, crop))
 
 
 def _stretch(context: Context, number: int, size: int, crop: int) -> Axis:
     rows = size_of(context, 0)[number]
     if size < rows - 2 * crop:
-        raise Refused(f"it shrinks {rows - 2 * crop} rows to {size}, which the fork filters first")
+        raise Unread(f"it shrinks {rows - 2 * crop} rows to {size}, which the fork filters first")
     return Axis(ALIGN_CORNERS, Given(size), (crop, crop))
 
 
@@ -111,9 +112,9 @@ def _read_ratio(context: Context) -> Reading:
         return Reading(Resize(*(Axis(ASYMMETRIC_FADING, _ratio_size(param, side)) for side in ("height", "width"))))
     ratio = finite(param, "resize_ratio", 1.0)
     if param.boolean("is_pyramid_test") or param.has("height"):
-        raise Refused("with type NEAREST resize_ratio must give the size: rows go by it, whatever the size is")
+        raise Unread("with type NEAREST resize_ratio must give the size: rows go by it, whatever the size is")
     if ratio < 1 or ratio != int(ratio):
-        raise Refused(f"resize_ratio must be a whole number of at least 1, but is {ratio:g}")
+        raise Unread(f"resize_ratio must be a whole number of at least 1, but is {ratio:g}")
     return Reading(Resize(Axis(NEAREST, Times(int(ratio))), Axis(NEAREST, Times(int(ratio)))))
 
 
@@ -139,7 +140,7 @@ def _read_out(context: Context) -> Reading:
     param = context.param(PARAM)
     refuse_others(param, *OUT)
     if param.integer("shift_x") or param.integer("shift_y"):
-        raise Refused("shift_x and shift_y must be 0: what they leave free is never written")
+        raise Unread("shift_x and shift_y must be 0: what they leave free is never written")
     return Reading(Resize(*(_out_axis(context, number) for number in (0, 1))))
 
 
@@ -149,7 +150,7 @@ def _out_axis(context: Context, number: int) -> Axis:
     if param.has(f"scale_{letter}"):
         scale, rows = finite(param, f"scale_{letter}"), size_of(context, 0)[number]
         if scale * rows != size:
-            raise Refused(f"scale_{letter} must be {side}_out by the {side}, {size} / {rows}, but is {scale:g}")
+            raise Unread(f"scale_{letter} must be {side}_out by the {side}, {size} / {rows}, but is {scale:g}")
     return Axis(ASYMMETRIC, Given(size))
 
 

@@ -19,6 +19,7 @@ from prototools.dialects.reading import (
     Context,
     Dialect,
     Reading,
+    Unread,
     finite,
     positive,
     require_bottoms,
@@ -84,9 +85,9 @@ def _read_imresize(context: Context) -> Reading:
     require_bottoms(context, 1)
     param = context.param("imresize_param")
     if context.bottoms[0] is None or context.bottoms[0][0] != 1:
-        raise Refused("its bottom must be one image: of several it gives the mean")
+        raise Unread("its bottom must be one image: of several it gives the mean")
     if finite(param, "start_scale", 1.0) != 1:
-        raise Refused("start_scale must be 1, or it cuts a window first")
+        raise Unread("start_scale must be 1, or it cuts a window first")
     factor = finite(param, "factor")
     if factor:
         return Reading(_both(CUBIC_UNCLAMPED, scaled(factor), scaled(factor)))

@@ -20,6 +20,7 @@ from prototools.dialects.reading import (
     Context,
     Dialect,
     Reading,
+    Unread,
     only,
     positive,
     refuse_others,
@@ -87,7 +88,7 @@ def _read_fusenet(context: Context) -> Reading:
     param = context.param("unpooling_param")
     refuse_others(param, *FUSENET_FIELDS)
     if not param.names() and context.param("pooling_param").names():
-        raise Refused("it takes its windows from pooling_param, as unmerged patches of Caffe do, which disagree about "
+        raise Unread("it takes its windows from pooling_param, as unmerged patches of Caffe do, which disagree about "
                       "its size and about what lies between the values (one puts -FLT_MAX there)")
     if param.has("output_h") and param.has("output_w"):
         return Reading(Unpool(Given(positive(param, "output_h")), Given(positive(param, "output_w"))))

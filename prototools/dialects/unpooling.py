@@ -26,7 +26,17 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Tuple
 
-from prototools.dialects.reading import Context, Dialect, Reading, only, positive, refuse_others, require_bottoms, some
+from prototools.dialects.reading import (
+    Context,
+    Dialect,
+    Reading,
+    Unread,
+    only,
+    positive,
+    refuse_others,
+    require_bottoms,
+    some,
+)
 from prototools.dialects.unpool import two_with_mask
 from prototools.dialects.upsample import repeated
 from prototools.lowerings.request import Refused
@@ -62,7 +72,7 @@ def _pair(param: Message, name: str, default: int) -> Tuple[int, int]:
 
 def _side_by_side(kernel: Tuple[int, int], stride: Tuple[int, int], pad: Tuple[int, int]) -> None:
     if kernel != stride or pad != (0, 0):
-        raise Refused(
+        raise Unread(
             f"its windows must lie side by side without pad, but kernel is {kernel}, "
             f"stride {stride} and pad {pad}: where windows overlap the fork adds them"
         )
@@ -103,7 +113,7 @@ def _fills(context: Context, size: Tuple[int, int], stride: Tuple[int, int]) -> 
         blob = context.layer.bottoms[0]
         raise Refused(f"{blob}: its height and width must be known", blob)
     if any(out != step * count for out, step, count in zip(size, stride, rows)):
-        raise Refused(f"its size {size} must be the stride {stride} times the input's {rows}")
+        raise Unread(f"its size {size} must be the stride {stride} times the input's {rows}")
 
 
 def _placed(stride: Tuple[int, int], offset: Tuple[int, int]) -> Resize:
@@ -175,7 +185,7 @@ def _read_akrit(context: Context) -> Reading:
     refuse_others(param, *AKRIT)
     pads = [param.integer(name, param.integer("pad")) for name in ("pad_u", "pad_d", "pad_l", "pad_r")]
     if any(pads):
-        raise Refused("with pads it is not read")
+        raise Unread("with pads it is not read")
     stride = _windows(param)
     pool = _pool(param)
     if pool == "MAX":
@@ -203,7 +213,7 @@ def _read_hash(context: Context) -> Reading:
     require_bottoms(context, 1)
     param = context.param("pooling_param")
     if param.boolean("global_pooling"):
-        raise Refused("with global_pooling it is not read")
+        raise Unread("with global_pooling it is not read")
     stride, pool = _windows(param), _pool(param)
     return Reading(repeated(*stride), notes=_shared(pool) if pool == "MAX" else ())
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 from prototools.dialects.reading import (
     Context,
     Dialect,
+    OtherBottoms,
     Reading,
     never,
     only,
@@ -78,7 +79,7 @@ def _nearest(context: Context, default: int, least: int) -> Reading:
     require_bottoms(context, 1)
     param = context.param(PARAM)
     if not only(param, "scale"):
-        raise Refused("with one bottom only scale has a meaning in this dialect")
+        raise OtherBottoms("with one bottom only scale has a meaning in this dialect")
     scale = positive(param, "scale", default, least)
     return Reading(repeated(scale, scale))
 
