@@ -125,8 +125,7 @@ def output_shape(context: Context, wanted: Sequence[str] = ()) -> Optional[Tuple
         _, reading = read(context, wanted)
     except Refused:
         return None
-    computes = reading.computes
-    bottom = getattr(computes, "data", reading.bottom)
+    computes, bottom = reading.computes, reading.bottom
     shape = (None,) * 4 if context.bottoms[bottom] is None else context.bottoms[bottom]
     if len(shape) != 4:
         return None
