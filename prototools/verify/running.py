@@ -99,7 +99,9 @@ class _Run:
             for one, answer in zip(batch, self.engine.run([one.task for one in batch])):
                 self._judge(one, answer)
         if not self.found and not self.findings:
-            raise VerifyError("; ".join(self.open) or "nothing was compared: no layer of the two networks differs")
+            phase = self.before.state.phase
+            raise VerifyError("; ".join(self.open) or f"nothing was compared: in phase {phase} no layer of the two "
+                              f"networks differs; give --phase {'TRAIN' if phase == 'TEST' else 'TEST'} for the other")
         compared = [layer for region in found for layer in region.before]
         notes = _once([*build.remarks(self.before, self.after, compared, self.made_up), *self.unfilled])
         return Verdict(self.engine.name, tuple(self.found.values()),
