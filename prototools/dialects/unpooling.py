@@ -16,6 +16,8 @@ Cambricon's `UnPooling`: `unpool` FIXED, DIV or REP with `out_kernel_size`, `out
 H' = (H - 1) stride - 2 pad + kernel. FIXED puts a value in the middle of its window, DIV spreads it,
 REP repeats it.
 FuchenUSTC/caffe-hash's `UnPooling` takes its windows from `pooling_param`, and repeats with MAX and AVE alike.
+xieguotian/caffe's (and caffe-multigpu's) does too, but its AVE spreads each value, and its MAX wants a mask: with
+one bottom and AVE a file does not decide between the two.
 
 Only windows that lie side by side (kernel equal to stride, no pad) are read: where they overlap the
 forks add or average, and no block of stock layers with fillers does that.
@@ -24,13 +26,15 @@ forks add or average, and no block of stock layers with fillers does that.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Tuple
+from typing import Dict, Tuple
 
 from prototools.dialects.reading import (
     Context,
     Dialect,
+    OtherBottoms,
     Reading,
     Unread,
+    never,
     only,
     positive,
     refuse_others,
@@ -57,6 +61,10 @@ AKRIT = (
     "pool", "kernel_size", "kernel_h", "kernel_w", "stride", "stride_h", "stride_w",
     "pad", "pad_u", "pad_d", "pad_l", "pad_r", "engine",
 )
+POOLING = (
+    "pool", "kernel_size", "kernel_h", "kernel_w", "stride", "stride_h", "stride_w", "pad", "pad_h", "pad_w",
+    "engine", "global_pooling",
+)
 KERNELS = ("kernel_size", "kernel_h", "kernel_w")
 POOLS = {"0": "MAX", "1": "AVE"}
 MODES = {"0": "MAX", "1": "AVE", "2": "TILE"}
@@ -70,11 +78,21 @@ def _pair(param: Message, name: str, default: int) -> Tuple[int, int]:
     return param.integer(f"{stem}_h", both), param.integer(f"{stem}_w", both)
 
 
+def _one_of(param: Message, name: str, choices: Dict[str, str]) -> str:
+    """An enumeration's name, the first where it is not written; refused where the fork has no such name."""
+    word = param.word(name, choices["0"])
+    chosen = choices.get(word, word)
+    if chosen not in choices.values():
+        *others, last = choices.values()
+        raise Refused(f"{name} must be {', '.join(others)} or {last}, but is {word}")
+    return chosen
+
+
 def _side_by_side(kernel: Tuple[int, int], stride: Tuple[int, int], pad: Tuple[int, int]) -> None:
     if kernel != stride or pad != (0, 0):
         raise Unread(
             f"its windows must lie side by side without pad, but kernel is {kernel}, "
-            f"stride {stride} and pad {pad}: where windows overlap the fork adds them"
+            f"stride {stride} and pad {pad}: where windows overlap the fork mixes them"
         )
     if min(stride) < 1:
         raise Refused("its stride must be at least 1")
@@ -94,7 +112,7 @@ def _read_deconvnet(context: Context) -> Reading:
     refuse_others(param, *DECONVNET)
     if not (param.has("unpool_size") or (param.has("unpool_h") and param.has("unpool_w"))):
         raise Refused("it must give unpool_size, or unpool_h and unpool_w")
-    mode = MODES.get(param.word("unpool", "MAX"), param.word("unpool", "MAX"))
+    mode = _one_of(param, "unpool", MODES)
     size = _pair(param, "unpool_size", 0)
     if mode == "MAX" and len(context.layer.bottoms) == 2:
         return Reading(Unpool(Given(size[0]), Given(size[1])))
@@ -163,9 +181,9 @@ def _read_cambricon(context: Context) -> Reading:
     require_bottoms(context, 1)
     param = context.param(PARAM)
     refuse_others(param, *CAMBRICON)
-    kernel, stride = _pair(param, "out_kernel_size", 0), _pair(param, "out_stride", 1)
+    placement = _one_of(param, "unpool", PLACEMENTS)
+    kernel, stride = _kernel(param, "out_kernel_size"), _pair(param, "out_stride", 1)
     _side_by_side(kernel, stride, _pair(param, "out_pad", 0))
-    placement = PLACEMENTS.get(param.word("unpool", "FIXED"), param.word("unpool", "FIXED"))
     if placement == "FIXED":
         return Reading(_placed(stride, ((stride[0] - 1) // 2, (stride[1] - 1) // 2)))
     return Reading(repeated(*stride, _share(placement == "DIV", stride)))
@@ -184,10 +202,11 @@ def _read_akrit(context: Context) -> Reading:
     param = context.param(PARAM)
     refuse_others(param, *AKRIT)
     pads = [param.integer(name, param.integer("pad")) for name in ("pad_u", "pad_d", "pad_l", "pad_r")]
+    pool, kernel, stride = _one_of(param, "pool", POOLS), _kernel(param, "kernel_size"), _pair(param, "stride", 1)
+    if kernel != stride:
+        raise Refused(f"kernel and stride must be alike, but are {kernel} and {stride}")
     if any(pads):
         raise Unread("with pads it is not read")
-    stride = _windows(param)
-    pool = _pool(param)
     if pool == "MAX":
         return Reading(_placed(stride, (0, 0)))
     return Reading(repeated(*stride), notes=_shared("AVE"))
@@ -205,35 +224,55 @@ def _read_ssafar(context: Context) -> Reading:
     return Reading(repeated(size, size))
 
 
+def _pooled(context: Context) -> bool:
+    """Whether the windows stand in `pooling_param` alone, and no mask moves the values."""
+    written = context.param("pooling_param").names() and not context.param(PARAM).names()
+    return len(context.layer.bottoms) == 1 and bool(written)
+
+
 def _claims_hash(context: Context) -> bool:
-    return len(context.layer.bottoms) == 1 and bool(context.param("pooling_param").names())
+    # With AVE it may be xieguotian's, whose MAX wants a mask.
+    return _pooled(context) and context.param("pooling_param").word("pool", "MAX") not in ("AVE", "1")
 
 
 def _read_hash(context: Context) -> Reading:
-    require_bottoms(context, 1)
-    param = context.param("pooling_param")
-    if param.boolean("global_pooling"):
-        raise Unread("with global_pooling it is not read")
-    stride, pool = _windows(param), _pool(param)
+    pool, stride = _pooling(context)
     return Reading(repeated(*stride), notes=_shared(pool) if pool == "MAX" else ())
 
 
-def _windows(param: Message) -> Tuple[int, int]:
-    """The stride of windows that lie side by side."""
-    stride = _pair(param, "stride", 1)
-    _side_by_side(_pair(param, "kernel_size", 0), stride, _pair(param, "pad", 0))
-    return stride
+def _read_xieguotian(context: Context) -> Reading:
+    pool, stride = _pooling(context)
+    if pool == "MAX":
+        raise OtherBottoms("with MAX it must have a pooling mask as second bottom")
+    return Reading(repeated(*stride, _share(True, stride)))
 
 
-def _pool(param: Message) -> str:
-    pool = POOLS.get(param.word("pool", "MAX"), param.word("pool", "MAX"))
-    if pool not in POOLS.values():
-        raise Refused(f"pool must be MAX or AVE, but is {pool}")
-    return pool
+def _pooling(context: Context) -> Tuple[str, Tuple[int, int]]:
+    """The method and the stride of windows that `pooling_param` gives."""
+    require_bottoms(context, 1)
+    refuse_others(context.param(PARAM))
+    param = context.param("pooling_param")
+    refuse_others(param, *POOLING)
+    if param.boolean("global_pooling"):
+        raise Unread("with global_pooling it is not read")
+    kernel, stride = _kernel(param, "kernel_size"), _pair(param, "stride", 1)
+    _side_by_side(kernel, stride, _pair(param, "pad", 0))
+    return _one_of(param, "pool", POOLS), stride
+
+
+def _kernel(param: Message, name: str) -> Tuple[int, int]:
+    """Height and width of the windows, which must be written."""
+    kernel = _pair(param, name, 0)
+    if min(kernel) < 1:
+        raise Refused(f"it must give {name}, or {name[:-4]}h and {name[:-4]}w")
+    return kernel
 
 
 def _shared(pool: str) -> Tuple[str, ...]:
     return (f"the fork divides {pool}'s gradient by the window's area",)
+
+
+# ---------------------------------------------------------------- Upsampling
 
 
 def _claims_upsampling(context: Context) -> bool:
@@ -264,5 +303,7 @@ DIALECTS = (
             _claims_akrit, _read_akrit),
     Dialect("ssafar", ("UNPOOLING",), "ssafar/caffe: kernel_size alone, with one bottom", _claims_ssafar, _read_ssafar),
     Dialect("caffe_hash", ("UnPooling",), "FuchenUSTC/caffe-hash: pooling_param", _claims_hash, _read_hash),
+    Dialect("xieguotian", ("UnPooling",), "xieguotian/caffe, caffe-multigpu: pooling_param, AVE spread; never guessed",
+            never, _read_xieguotian),
     Dialect("cedn", ("UPSAMPLING", "Upsampling"), "CEDN: kernel_size", _claims_upsampling, _read_upsampling),
 )

@@ -25,15 +25,16 @@ UPSAMPLE = (
     "tiny_dsod", "sds", "segnet", "ctensmeyer",
 )
 UNPOOLING = ("fusenet", "deconvnet", "cedn", "akrit2013", "ssafar")
+UNPOOLING_FIXED = ("caffe_hash", "xieguotian")
 RESIZE = ("appearance_flow", "happynear", "face_parsing", "philm5")
 
 #: Forks whose layer types have one meaning, so that naming them changes nothing here.
 PLAIN = (
-    "caffe_hash", "cambricon_unpooling", "darknet", "deephi", "flownet2", "imresize", "interpolate", "max_unpool",
+    "cambricon_unpooling", "darknet", "deephi", "flownet2", "imresize", "interpolate", "max_unpool",
     "nearest_sample", "octave", "pull_6508", "python_interp", "reference", "simple_upsample", "upsample_nearest",
     "upsampling", "upscale", "upscale2d",
 )
-DIALECTS = INTERP + UPSAMPLE + UNPOOLING + RESIZE + PLAIN
+DIALECTS = tuple(dict.fromkeys(INTERP + UPSAMPLE + UNPOOLING + UNPOOLING_FIXED + RESIZE + PLAIN))
 
 
 def checked_dialects(given: Union[str, Iterable[str], None]) -> Tuple[str, ...]:
@@ -116,7 +117,7 @@ def unpooling_reading(call: Call) -> str:
     param = call.param("unpooling_param")
     if written(param, "pool"):
         return "akrit2013"
-    if len(call.bottoms) == 1 and param.names() == ["kernel_size"]:
+    if call.layer.type == "UNPOOLING" and len(call.bottoms) == 1 and param.names() == ["kernel_size"]:
         return "ssafar"
     if written(param, "unpool_size", "unpool_h", "unpool_w", "kernel_size", "kernel_h", "unpool"):
         return "deconvnet"
@@ -125,6 +126,11 @@ def unpooling_reading(call: Call) -> str:
     if written(call.layer.message, "pooling_param"):
         raise call.error("sizes from pooling_param belong to unmerged Caffe patches that disagree")
     raise call.error("unpooling_param must say scale, output_h and output_w, or unpool_size")
+
+
+def pooled_reading(call: Call) -> str:
+    """The dialect of an `UnPooling` by `pooling_param`, which its fields do not tell."""
+    return _named(call, UNPOOLING_FIXED) or "caffe_hash"
 
 
 def resize_reading(call: Call) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from prototools.prototext import Message
 from prototools.reference.call import Call, choice, divide, need_bottoms, planes, size_of, written
-from prototools.reference.readings import unpooling_reading
+from prototools.reference.readings import pooled_reading, unpooling_reading
 
 Pair = Tuple[int, int]
 
@@ -235,7 +235,10 @@ def unpooling_fixed(call: Call) -> List[np.ndarray]:
 
 
 def caffe_hash(call: Call) -> List[np.ndarray]:
-    """`UnPooling` by `pooling_param` (caffe-hash): of the windows over a place AVE takes the mean, MAX the least."""
+    """`UnPooling` by `pooling_param` (caffe-hash): of the windows over a place AVE takes the mean, MAX the least.
+
+    xieguotian's AVE adds, in each place, the shares of the values whose windows cover it.
+    """
     need_bottoms(call, 1)
     param, bottom = call.param("pooling_param"), planes(call)
     kernel, stride = _sides(param, "kernel_size", "kernel"), _sides(param, "stride", "stride", 1)
@@ -243,7 +246,12 @@ def caffe_hash(call: Call) -> List[np.ndarray]:
         raise call.error(f"kernel {kernel}, stride {stride} must be at least 1 and pad 0")
     size = tuple((n - 1) * step + k for n, step, k in zip(size_of(bottom), stride, kernel))
     starts = [np.arange(n) * step for n, step in zip(size_of(bottom), stride)]
-    if choice(param, "pool", ("MAX", "AVE"), "MAX") == "AVE":
+    method, shares = choice(param, "pool", ("MAX", "AVE"), "MAX"), pooled_reading(call) == "xieguotian"
+    if shares and method == "MAX":
+        raise call.error("with MAX it must have a mask, which is not run")
+    if shares:
+        return [_spread(bottom / (kernel[0] * kernel[1]), starts, kernel, size)]
+    if method == "AVE":
         cover = _spread(np.ones((1, 1) + bottom.shape[2:]), starts, kernel, size)
         return [_spread(bottom, starts, kernel, size) / np.where(cover == 0, 1, cover)]
     top = np.full(bottom.shape[:2] + size, float(np.finfo(np.float32).max))
