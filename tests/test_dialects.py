@@ -91,6 +91,9 @@ LAYERS_READ = [
     ("UNPOOLING", "unpooling_param { kernel_size: 3 }", None),
     ("UPSAMPLING", "upsampling_param { kernel_h: 2 kernel_w: 3 }", None),
     ("Upsampling", "upsampling_param { kernel_size: 3 }", None),
+    ("Upsampling", "upsampling_param { kernel_h: 2 kernel_w: 3 }", "cedn"),
+    ("Upsampling", "upsampling_param { kernel_h: 2 kernel_w: 3 }", "dach"),
+    ("Upsampling", "upsampling_param { kernel_c: 1 kernel_w: 3 }", None),
     ("Resize", "resize_param { height_out: 12 width_out: 5 }", None),
     ("Resize", "resize_param { height_out: 18 width_out: 14 scale_x: 2 }", None),
 ]
@@ -339,7 +342,9 @@ UNDECIDED = [
     ("Unpooling", "unpooling_param { pool: AVE kernel_size: 3 stride: 2 }", [], "kernel and stride must be alike"),
     ("UNPOOLING", "unpooling_param { unpool: SUM kernel_size: 2 stride: 2 unpool_h: 8 unpool_w: 10 }", [],
      "unpool must be MAX, AVE or TILE, but is SUM"),
-    ("Upsampling", "upsampling_param { kernel_h: 2 kernel_w: 2 }", [], "choose with --dialect: cedn"),
+    ("Upsampling", "upsampling_param { kernel_h: 2 kernel_w: 2 }", [], "choose with --dialect: cedn, dach"),
+    ("Upsampling", "upsampling_param { kernel_c: 2 kernel_h: 2 kernel_w: 2 }", [], "kernel_c must be 1, but is 2"),
+    ("Upsampling", "upsampling_param { kernel_size: 2 scalefactor: 2 }", [], "none of the forks"),
     ("UpsampleNearest", "upsample_nearest_param { scale: 2 }", [], "it must have 2 bottoms, but has 1"),
 ]
 

@@ -40,6 +40,7 @@ def _reader(factor: Callable[[Context], int]) -> Callable[[Context], Reading]:
 
 def _scalefactor(context: Context) -> int:
     param = context.param("upsampling_param")
+    refuse_others(param, "scalefactor")
     if not param.has("scalefactor"):
         raise Refused("upsampling_param must give scalefactor")
     return positive(param, "scalefactor", least=2)
@@ -71,7 +72,7 @@ def _read_sample(context: Context) -> Reading:
 
 
 def _scales(context: Context) -> bool:
-    return context.param("upsampling_param").has("scalefactor")
+    return context.param("upsampling_param").names() == ["scalefactor"]
 
 
 def _always(context: Context) -> bool:

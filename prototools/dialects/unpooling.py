@@ -7,6 +7,8 @@ CEDN's (jimeiyang and anujkhare/caffe-cedn) is DeconvNet's without a size of its
 makes H' = (H - 1) stride + kernel - 2 pad.
 AVE spreads each value over its window, TILE repeats it.
 CEDN's `Upsampling`, in V1 `UPSAMPLING`, with `kernel_size` (`upsampling_param`) puts row i at i * kernel.
+CAFFE-DACH's `Upsampling` repeats by `kernel_h` and `kernel_w` (each 1 where it is not written), and channels by
+`kernel_c`. Both of the first two alone fit either fork.
 
 With one bottom two more forks have a layer of this name, which no mask moves: ssafar/caffe's V1 `UNPOOLING`
 writes `kernel_size` alone and repeats; Akrit2013's `Unpooling` writes `pool`: MAX puts row i at i * stride,
@@ -66,6 +68,7 @@ POOLING = (
     "engine", "global_pooling",
 )
 KERNELS = ("kernel_size", "kernel_h", "kernel_w")
+DACH = ("kernel_c", "kernel_h", "kernel_w")
 POOLS = {"0": "MAX", "1": "AVE"}
 MODES = {"0": "MAX", "1": "AVE", "2": "TILE"}
 PLACEMENTS = {"0": "FIXED", "1": "DIV", "2": "REP"}
@@ -292,6 +295,24 @@ def _read_upsampling(context: Context) -> Reading:
     return Reading(_placed(kernel, (0, 0)))
 
 
+def _claims_dach(context: Context) -> bool:
+    param = context.param("upsampling_param")
+    # CEDN's has no kernel_c, and wants kernel_h and kernel_w together.
+    return only(param, *DACH) and (param.has("kernel_c") or param.has("kernel_h") != param.has("kernel_w"))
+
+
+def _read_dach(context: Context) -> Reading:
+    require_bottoms(context, 1)
+    param = context.param("upsampling_param")
+    refuse_others(param, *DACH)
+    if not param.names():
+        raise Refused("upsampling_param must give kernel_h and kernel_w")
+    channels, height, width = (positive(param, name) for name in DACH)
+    if channels != 1:
+        raise Unread(f"kernel_c must be 1, but is {channels}: repeated channels are not read")
+    return Reading(repeated(height, width))
+
+
 DIALECTS = (
     Dialect("deconvnet", ("UNPOOLING", "Unpooling"), "HyeonwooNoh/caffe (DeconvNet)",
             _claims_deconvnet, _read_deconvnet),
@@ -306,4 +327,5 @@ DIALECTS = (
     Dialect("xieguotian", ("UnPooling",), "xieguotian/caffe, caffe-multigpu: pooling_param, AVE spread; never guessed",
             never, _read_xieguotian),
     Dialect("cedn", ("UPSAMPLING", "Upsampling"), "CEDN: kernel_size", _claims_upsampling, _read_upsampling),
+    Dialect("dach", ("Upsampling",), "JiahaoLi-gdut/CAFFE-DACH: kernel_c", _claims_dach, _read_dach),
 )

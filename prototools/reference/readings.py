@@ -26,15 +26,16 @@ UPSAMPLE = (
 )
 UNPOOLING = ("fusenet", "deconvnet", "cedn", "akrit2013", "ssafar")
 UNPOOLING_FIXED = ("caffe_hash", "xieguotian")
+UPSAMPLING = ("cedn", "dach", "upsampling")
 RESIZE = ("appearance_flow", "happynear", "face_parsing", "philm5")
 
 #: Forks whose layer types have one meaning, so that naming them changes nothing here.
 PLAIN = (
     "cambricon_unpooling", "darknet", "deephi", "flownet2", "imresize", "interpolate", "max_unpool",
     "nearest_sample", "octave", "pull_6508", "python_interp", "reference", "simple_upsample", "upsample_nearest",
-    "upsampling", "upscale", "upscale2d",
+    "upscale", "upscale2d",
 )
-DIALECTS = tuple(dict.fromkeys(INTERP + UPSAMPLE + UNPOOLING + UNPOOLING_FIXED + RESIZE + PLAIN))
+DIALECTS = tuple(dict.fromkeys(INTERP + UPSAMPLE + UNPOOLING + UNPOOLING_FIXED + UPSAMPLING + RESIZE + PLAIN))
 
 
 def checked_dialects(given: Union[str, Iterable[str], None]) -> Tuple[str, ...]:
@@ -131,6 +132,18 @@ def unpooling_reading(call: Call) -> str:
 def pooled_reading(call: Call) -> str:
     """The dialect of an `UnPooling` by `pooling_param`, which its fields do not tell."""
     return _named(call, UNPOOLING_FIXED) or "caffe_hash"
+
+
+def upsampling_reading(call: Call) -> str:
+    """The dialect of an `Upsampling` or `UPSAMPLING`, by the names of its fields."""
+    named, param = _named(call, UPSAMPLING), call.param("upsampling_param")
+    if named:
+        return named
+    if call.layer.type == "UPSAMPLING" or written(param, "kernel_size"):
+        return "cedn"
+    if written(param, "kernel_c") or written(param, "kernel_h") != written(param, "kernel_w"):
+        return "dach"
+    return "cedn" if written(param, "kernel_h") else "upsampling"
 
 
 def resize_reading(call: Call) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from prototools.prototext import Message
 from prototools.reference.call import Call, choice, need_bottoms, planes, size_of, written
-from prototools.reference.readings import upsample_reading
+from prototools.reference.readings import upsample_reading, upsampling_reading
 from prototools.reference.sampling import Taps, aligned, aligned_nearest, clamped, lerp, pick
 from prototools.reference.unpooling import scatter, segnet, segnet_size
 
@@ -215,19 +215,23 @@ def nearest_sample(call: Call) -> List[np.ndarray]:
 
 
 def upsampling(call: Call) -> List[np.ndarray]:
-    """`Upsampling`: nearest by `scalefactor`, which must be above 1; CEDN's puts zeros between by `kernel_size`."""
-    kernels = call.param("upsampling_param")
-    if call.layer.type == "UPSAMPLING" or written(kernels, "kernel_size", "kernel_h", "kernel_w"):
-        if written(kernels, "kernel_size") == (written(kernels, "kernel_h") and written(kernels, "kernel_w")):
-            raise call.error("either kernel_size or kernel_h and kernel_w must be written")
-        size = kernels.integer("kernel_size", 1)
-        down, across = (_factor(call, kernels, name, size) for name in ("kernel_h", "kernel_w"))
-        bottom = planes(call)
-        top = np.zeros(bottom.shape[:2] + (bottom.shape[2] * down, bottom.shape[3] * across))
-        top[:, :, ::down, ::across] = bottom
-        return [top]
-    factor = _factor(call, call.param("upsampling_param"), "scalefactor", 1, least=2)
-    return [repeated(planes(call), factor, factor)]
+    """`Upsampling` in the dialect that is named or that the fields decide: nearest by `scalefactor` above 1,
+    CEDN's with zeros between, CAFFE-DACH's nearest by `kernel_h` and `kernel_w`, channels by `kernel_c`.
+    """
+    param, bottom, reading = call.param("upsampling_param"), planes(call), upsampling_reading(call)
+    if reading == "upsampling":
+        factor = _factor(call, param, "scalefactor", 1, least=2)
+        return [repeated(bottom, factor, factor)]
+    if reading == "dach":
+        channels, down, across = (_factor(call, param, f"kernel_{axis}", 1) for axis in "chw")
+        return [repeated(np.repeat(bottom, channels, axis=1), down, across)]
+    if written(param, "kernel_size") == (written(param, "kernel_h") and written(param, "kernel_w")):
+        raise call.error("either kernel_size or kernel_h and kernel_w must be written")
+    size = param.integer("kernel_size", 1)
+    down, across = (_factor(call, param, name, size) for name in ("kernel_h", "kernel_w"))
+    top = np.zeros(bottom.shape[:2] + (bottom.shape[2] * down, bottom.shape[3] * across))
+    top[:, :, ::down, ::across] = bottom
+    return [top]
 
 
 def octave_upsample(call: Call) -> List[np.ndarray]:
