@@ -5,7 +5,9 @@ HyeonwooNoh/caffe's V1 layer `UNPOOLING` (`unpooling_param`): `unpool` MAX, AVE 
 With a mask, MAX scatters as SegNet does. Without one it puts row i at i * stride.
 CEDN's (jimeiyang and anujkhare/caffe-cedn) is DeconvNet's without a size of its own: with a mask it
 makes H' = (H - 1) stride + kernel - 2 pad.
-AVE spreads each value over its window, TILE repeats it.
+AVE spreads each value over its window, TILE repeats it (on the GPU; the CPU code adds to what the last pass
+left). zhirongw/caffe's `Unpooling` is written like DeconvNet's, but its TILE spreads as AVE does, so for TILE a
+file does not decide between the two.
 CEDN's `Upsampling`, in V1 `UPSAMPLING`, with `kernel_size` (`upsampling_param`) puts row i at i * kernel.
 CAFFE-DACH's `Upsampling` repeats by `kernel_h` and `kernel_w` (each 1 where it is not written), and channels by
 `kernel_c`. Both of the first two alone fit either fork.
@@ -106,10 +108,19 @@ def _side_by_side(kernel: Tuple[int, int], stride: Tuple[int, int], pad: Tuple[i
 
 def _claims_deconvnet(context: Context) -> bool:
     param = context.param(PARAM)
-    return only(param, *DECONVNET) and some(param, "unpool_size", "unpool_h", "unpool_w")
+    tile = context.layer.type == "Unpooling" and MODES.get(param.word("unpool"), param.word("unpool")) == "TILE"
+    return only(param, *DECONVNET) and some(param, "unpool_size", "unpool_h", "unpool_w") and not tile
 
 
 def _read_deconvnet(context: Context) -> Reading:
+    return _deconvnet(context, ("AVE",), "as on the fork's GPU: its CPU code adds to what the last pass left")
+
+
+def _read_zhirongw(context: Context) -> Reading:
+    return _deconvnet(context, ("AVE", "TILE"))
+
+
+def _deconvnet(context: Context, spreading: Tuple[str, ...], *notes: str) -> Reading:
     require_bottoms(context, 1, 2)
     param = context.param(PARAM)
     refuse_others(param, *DECONVNET)
@@ -124,7 +135,8 @@ def _read_deconvnet(context: Context) -> Reading:
     if mode == "MAX":
         return Reading(_placed(stride, (0, 0)))
     _side_by_side(_pair(param, "kernel_size", 0), stride, _pair(param, "pad", 0))
-    return Reading(repeated(*stride, _share(mode == "AVE", stride)), notes=_training(mode))
+    return Reading(repeated(*stride, _share(mode in spreading, stride)),
+                   notes=notes if mode in spreading else (*notes, *_training(mode)))
 
 
 def _fills(context: Context, size: Tuple[int, int], stride: Tuple[int, int]) -> None:
@@ -316,6 +328,8 @@ def _read_dach(context: Context) -> Reading:
 DIALECTS = (
     Dialect("deconvnet", ("UNPOOLING", "Unpooling"), "HyeonwooNoh/caffe (DeconvNet)",
             _claims_deconvnet, _read_deconvnet),
+    Dialect("zhirongw", ("Unpooling",), "zhirongw/caffe: DeconvNet's, TILE spread; never guessed",
+            never, _read_zhirongw),
     Dialect("cedn", ("UNPOOLING", "Unpooling"), "CEDN: DeconvNet's without a size",
             _claims_cedn, _read_cedn),
     Dialect("cambricon_unpooling", ("UnPooling",), "Cambricon: out_kernel_size, out_stride",

@@ -24,7 +24,7 @@ UPSAMPLE = (
     "yolo", "inisis", "ascend", "sophgo", "nnie", "cambricon", "caffe_plus", "caffemex",
     "tiny_dsod", "sds", "segnet", "ctensmeyer",
 )
-UNPOOLING = ("fusenet", "deconvnet", "cedn", "akrit2013", "ssafar")
+UNPOOLING = ("fusenet", "deconvnet", "zhirongw", "cedn", "akrit2013", "ssafar")
 UNPOOLING_FIXED = ("caffe_hash", "xieguotian")
 UPSAMPLING = ("cedn", "dach", "upsampling")
 RESIZE = ("appearance_flow", "happynear", "face_parsing", "philm5")

@@ -137,7 +137,8 @@ def fusenet(call: Call) -> List[np.ndarray]:
 def deconvnet(call: Call) -> List[np.ndarray]:
     """DeconvNet's UNPOOLING, and CEDN's: MAX (by mask or by stride), AVE, TILE (unpooling_layer.cpp).
 
-    AVE and TILE add each value, AVE divided by the part of its window inside, over its window.
+    AVE and TILE add each value, AVE divided by the part of its window inside, over its window; zhirongw's TILE
+    is its AVE.
     """
     need_bottoms(call, 1, 2)
     param, bottom = call.param("unpooling_param"), planes(call)
@@ -151,7 +152,7 @@ def deconvnet(call: Call) -> List[np.ndarray]:
     if method == "MAX":
         return [_placed(bottom, size, stride)]
     starts = [np.arange(n) * step for n, step in zip(size_of(bottom), stride)]
-    if method == "AVE":
+    if method == "AVE" or unpooling_reading(call) == "zhirongw":
         inside = [
             np.minimum(start + k, n) - start for start, k, n in zip(starts, kernel, size)
         ]
