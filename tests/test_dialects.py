@@ -362,6 +362,16 @@ def test_layers_that_are_not_decided(kind: str, param: str, named, words: str) -
     assert words in refusal.reason
 
 
+@pytest.mark.parametrize("kind, bottoms, words", [
+    ("Upsampling", 2, "it must have 1 bottom, but has 2"), ("Upsample", 3, "it must have 1 or 2 bottoms, but has 3"),
+])
+def test_bottoms_that_do_not_fit(kind: str, bottoms: int, words: str) -> None:
+    """Told with the number that the named fork's layer has."""
+    text = net(kind, f"{kind.lower()}_param {{ kernel_size: 2 }}", (4, 5), 'bottom: "data" ' * bottoms)
+    refusal, = rewrite(text, dialect=["cedn", "caffe_plus"]).refusals
+    assert words in refusal.reason
+
+
 def test_the_first_named_that_reads() -> None:
     """Of several named dialects the first one that has the layer's fields reads it, before and in the reference."""
     named = ["xjtu", "jolibrain"]

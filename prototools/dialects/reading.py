@@ -134,7 +134,8 @@ def require_bottoms(context: Context, *counts: int) -> None:
     """Refuse a layer with another number of bottoms, or with more than one top."""
     found = len(context.layer.bottoms)
     if found not in counts:
-        raise OtherBottoms(f"it must have {' or '.join(map(str, counts))} bottoms, but has {found}")
+        bottoms = "bottom" if counts == (1,) else "bottoms"
+        raise OtherBottoms(f"it must have {' or '.join(map(str, counts))} {bottoms}, but has {found}")
     if len(context.layer.tops) != 1:
         raise OtherBottoms(f"it must have one top, but has {len(context.layer.tops)}")
 
