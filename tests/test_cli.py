@@ -75,6 +75,8 @@ CALLS = [
     pytest.param("rules", 0, "segnet", "", id="rules"),
     pytest.param("rules zoom", 0, "Kernel 2 z - 1", "", id="one lowering"),
     pytest.param("rules segnet", 0, "top[mask[i]] = data[i]", "", id="one dialect"),
+    pytest.param("rules cedn", 0, "row i is put at i * kernel", "", id="a dialect of two families"),
+    pytest.param("rules cedn", 0, "H' = (H - 1) stride + kernel - 2 pad", "", id="its other family"),
     pytest.param("rules segment", 2, "", "did you mean segnet?", id="no such rule"),
     pytest.param("--version", 0, "prototools 0", "", id="version"),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from typing import Dict, Optional
+from typing import Dict, List, Optional
 
 from prototools import dialects, lowerings
 from prototools.cli.parsing import Parser, UsageError, meant, parsed
@@ -43,7 +43,10 @@ def _summary(module) -> str:
 
 
 def _pages() -> Dict[str, str]:
-    """Every name with the documentation of the file it stands in."""
-    pages = {row.name: inspect.getdoc(sys.modules[row.read.__module__]) for row in dialects.TABLE}
-    pages.update((row.NAME, inspect.getdoc(row)) for row in lowerings.TABLE + lowerings.UNPOOL_TABLE)
-    return {name: page or "" for name, page in pages.items()}
+    """Every name with the documentation of the files it stands in: a fork's layers may be of several families."""
+    files = [(row.name, sys.modules[row.read.__module__]) for row in dialects.TABLE]
+    files += [(row.NAME, row) for row in lowerings.TABLE + lowerings.UNPOOL_TABLE]
+    pages: Dict[str, List[str]] = {}
+    for name, file in dict.fromkeys(files):
+        pages.setdefault(name, []).append(inspect.getdoc(file) or "")
+    return {name: "\n\n".join(texts) for name, texts in pages.items()}

@@ -22,6 +22,7 @@ from prototools.dialects import (
     unpooling,
     upsample,
     upsample_forks,
+    upsampling,
 )
 from prototools.dialects.reading import Context, Dialect, OtherBottoms, OtherField, Reading, Unread, never
 from prototools.lowerings.request import Refused
@@ -34,6 +35,7 @@ TABLE: Tuple[Dialect, ...] = (
     *darknet.DIALECTS,
     *unpool.DIALECTS,
     *unpooling.DIALECTS,
+    *upsampling.DIALECTS,
     *tensorflow.DIALECTS,
     *resample.DIALECTS,
     *resize.DIALECTS,

@@ -3,7 +3,6 @@
 All repeat every row and column by one whole factor, out[i] = in[i // factor]:
 
 * `UpsampleDarknet` (synopsys-caffe) by `upsample_darknet_param.stride` (1 where it is not written);
-* `Upsampling` by `upsampling_param.scalefactor`;
 * `Upscale2D` (zjwzcnjsy/caffe) always by two;
 * `UpsampleNearest` (p517332051/caffe-windows) by `upsample_nearest_param.scale`; it wants a second bottom,
   which it never reads;
@@ -38,14 +37,6 @@ def _reader(factor: Callable[[Context], int]) -> Callable[[Context], Reading]:
     return read
 
 
-def _scalefactor(context: Context) -> int:
-    param = context.param("upsampling_param")
-    refuse_others(param, "scalefactor")
-    if not param.has("scalefactor"):
-        raise Refused("upsampling_param must give scalefactor")
-    return positive(param, "scalefactor", least=2)
-
-
 def _read_nearest(context: Context) -> Reading:
     require_bottoms(context, 2)
     param = context.param("upsample_nearest_param")
@@ -71,10 +62,6 @@ def _read_sample(context: Context) -> Reading:
     return Reading(repeated(int(scale), int(scale)))
 
 
-def _scales(context: Context) -> bool:
-    return context.param("upsampling_param").names() == ["scalefactor"]
-
-
 def _always(context: Context) -> bool:
     return True
 
@@ -82,7 +69,6 @@ def _always(context: Context) -> bool:
 DIALECTS = (
     Dialect("darknet", ("UpsampleDarknet",), "synopsys-caffe",
             _always, _reader(lambda context: positive(context.param("upsample_darknet_param"), "stride"))),
-    Dialect("upsampling", ("Upsampling",), "five forks with upsampling_param", _scales, _reader(_scalefactor)),
     Dialect("upscale2d", ("Upscale2D",), "zjwzcnjsy/caffe", _always, _reader(lambda context: 2)),
     Dialect("upsample_nearest", ("UpsampleNearest",), "p517332051/caffe-windows", _always, _read_nearest),
     Dialect("nearest_sample", ("NearestSample",), "eridgd/Style-Feature-Reshuffle", _always, _read_sample),

@@ -8,9 +8,6 @@ makes H' = (H - 1) stride + kernel - 2 pad.
 AVE spreads each value over its window, TILE repeats it (on the GPU; the CPU code adds to what the last pass
 left). zhirongw/caffe's `Unpooling` is written like DeconvNet's, but its TILE spreads as AVE does, so for TILE a
 file does not decide between the two.
-CEDN's `Upsampling`, in V1 `UPSAMPLING`, with `kernel_size` (`upsampling_param`) puts row i at i * kernel.
-CAFFE-DACH's `Upsampling` repeats by `kernel_h` and `kernel_w` (each 1 where it is not written), and channels by
-`kernel_c`. Both of the first two alone fit either fork.
 
 With one bottom two more forks have a layer of this name, which no mask moves: ssafar/caffe's V1 `UNPOOLING`
 writes `kernel_size` alone and repeats; Akrit2013's `Unpooling` writes `pool`: MAX puts row i at i * stride,
@@ -69,14 +66,12 @@ POOLING = (
     "pool", "kernel_size", "kernel_h", "kernel_w", "stride", "stride_h", "stride_w", "pad", "pad_h", "pad_w",
     "engine", "global_pooling",
 )
-KERNELS = ("kernel_size", "kernel_h", "kernel_w")
-DACH = ("kernel_c", "kernel_h", "kernel_w")
 POOLS = {"0": "MAX", "1": "AVE"}
 MODES = {"0": "MAX", "1": "AVE", "2": "TILE"}
 PLACEMENTS = {"0": "FIXED", "1": "DIV", "2": "REP"}
 
 
-def _pair(param: Message, name: str, default: int) -> Tuple[int, int]:
+def pair(param: Message, name: str, default: int) -> Tuple[int, int]:
     """A setting of height and width, written once (`kernel_size`) or as `_h` and `_w`."""
     stem = name[:-5] if name.endswith("_size") else name
     both = param.integer(name, default)
@@ -127,14 +122,14 @@ def _deconvnet(context: Context, spreading: Tuple[str, ...], *notes: str) -> Rea
     if not (param.has("unpool_size") or (param.has("unpool_h") and param.has("unpool_w"))):
         raise Refused("it must give unpool_size, or unpool_h and unpool_w")
     mode = _one_of(param, "unpool", MODES)
-    size = _pair(param, "unpool_size", 0)
+    size = pair(param, "unpool_size", 0)
     if mode == "MAX" and len(context.layer.bottoms) == 2:
         return Reading(Unpool(Given(size[0]), Given(size[1])))
-    stride = _pair(param, "stride", 1)
+    stride = pair(param, "stride", 1)
     _fills(context, size, stride)
     if mode == "MAX":
-        return Reading(_placed(stride, (0, 0)))
-    _side_by_side(_pair(param, "kernel_size", 0), stride, _pair(param, "pad", 0))
+        return Reading(placed(stride, (0, 0)))
+    _side_by_side(pair(param, "kernel_size", 0), stride, pair(param, "pad", 0))
     return Reading(repeated(*stride, _share(mode in spreading, stride)),
                    notes=notes if mode in spreading else (*notes, *_training(mode)))
 
@@ -149,7 +144,8 @@ def _fills(context: Context, size: Tuple[int, int], stride: Tuple[int, int]) -> 
         raise Unread(f"its size {size} must be the stride {stride} times the input's {rows}")
 
 
-def _placed(stride: Tuple[int, int], offset: Tuple[int, int]) -> Resize:
+def placed(stride: Tuple[int, int], offset: Tuple[int, int]) -> Resize:
+    """Row i at i * stride + offset, and zeros between, on both axes."""
     return Resize(*(Axis(insert(place), Times(step)) for step, place in zip(stride, offset)))
 
 
@@ -177,7 +173,7 @@ def _read_cedn(context: Context) -> Reading:
     if mode != "MAX":
         raise Refused(f"with a mask unpool must be MAX, but is {mode}")
     names = (("kernel_size", 0), ("stride", 1), ("pad", 0))
-    kernel, stride, pad = (_pair(param, name, default) for name, default in names)
+    kernel, stride, pad = (pair(param, name, default) for name, default in names)
     if min(*kernel, *stride) < 1:
         raise Refused(f"kernel and stride must be at least 1, but are {kernel} and {stride}")
     sizes = [Times(s, s + 2 * p - k) for k, s, p in zip(kernel, stride, pad)]
@@ -197,10 +193,10 @@ def _read_cambricon(context: Context) -> Reading:
     param = context.param(PARAM)
     refuse_others(param, *CAMBRICON)
     placement = _one_of(param, "unpool", PLACEMENTS)
-    kernel, stride = _kernel(param, "out_kernel_size"), _pair(param, "out_stride", 1)
-    _side_by_side(kernel, stride, _pair(param, "out_pad", 0))
+    kernel, stride = _kernel(param, "out_kernel_size"), pair(param, "out_stride", 1)
+    _side_by_side(kernel, stride, pair(param, "out_pad", 0))
     if placement == "FIXED":
-        return Reading(_placed(stride, ((stride[0] - 1) // 2, (stride[1] - 1) // 2)))
+        return Reading(placed(stride, ((stride[0] - 1) // 2, (stride[1] - 1) // 2)))
     return Reading(repeated(*stride, _share(placement == "DIV", stride)))
 
 
@@ -217,13 +213,13 @@ def _read_akrit(context: Context) -> Reading:
     param = context.param(PARAM)
     refuse_others(param, *AKRIT)
     pads = [param.integer(name, param.integer("pad")) for name in ("pad_u", "pad_d", "pad_l", "pad_r")]
-    pool, kernel, stride = _one_of(param, "pool", POOLS), _kernel(param, "kernel_size"), _pair(param, "stride", 1)
+    pool, kernel, stride = _one_of(param, "pool", POOLS), _kernel(param, "kernel_size"), pair(param, "stride", 1)
     if kernel != stride:
         raise Refused(f"kernel and stride must be alike, but are {kernel} and {stride}")
     if any(pads):
         raise Unread("with pads it is not read")
     if pool == "MAX":
-        return Reading(_placed(stride, (0, 0)))
+        return Reading(placed(stride, (0, 0)))
     return Reading(repeated(*stride), notes=_shared("AVE"))
 
 
@@ -270,14 +266,14 @@ def _pooling(context: Context) -> Tuple[str, Tuple[int, int]]:
     refuse_others(param, *POOLING)
     if param.boolean("global_pooling"):
         raise Unread("with global_pooling it is not read")
-    kernel, stride = _kernel(param, "kernel_size"), _pair(param, "stride", 1)
-    _side_by_side(kernel, stride, _pair(param, "pad", 0))
+    kernel, stride = _kernel(param, "kernel_size"), pair(param, "stride", 1)
+    _side_by_side(kernel, stride, pair(param, "pad", 0))
     return _one_of(param, "pool", POOLS), stride
 
 
 def _kernel(param: Message, name: str) -> Tuple[int, int]:
     """Height and width of the windows, which must be written."""
-    kernel = _pair(param, name, 0)
+    kernel = pair(param, name, 0)
     if min(kernel) < 1:
         raise Refused(f"it must give {name}, or {name[:-4]}h and {name[:-4]}w")
     return kernel
@@ -285,44 +281,6 @@ def _kernel(param: Message, name: str) -> Tuple[int, int]:
 
 def _shared(pool: str) -> Tuple[str, ...]:
     return (f"the fork divides {pool}'s gradient by the window's area",)
-
-
-# ---------------------------------------------------------------- Upsampling
-
-
-def _claims_upsampling(context: Context) -> bool:
-    param = context.param("upsampling_param")
-    return only(param, *KERNELS) and (context.layer.type == "UPSAMPLING" or param.has("kernel_size"))
-
-
-def _read_upsampling(context: Context) -> Reading:
-    require_bottoms(context, 1)
-    param = context.param("upsampling_param")
-    refuse_others(param, *KERNELS)
-    if param.has("kernel_size") == (param.has("kernel_h") and param.has("kernel_w")):
-        raise Refused("upsampling_param must give either kernel_size, or kernel_h and kernel_w")
-    kernel = _pair(param, "kernel_size", 0)
-    if min(kernel) < 1:
-        raise Refused(f"its kernel must be at least 1, but is {kernel}")
-    return Reading(_placed(kernel, (0, 0)))
-
-
-def _claims_dach(context: Context) -> bool:
-    param = context.param("upsampling_param")
-    # CEDN's has no kernel_c, and wants kernel_h and kernel_w together.
-    return only(param, *DACH) and (param.has("kernel_c") or param.has("kernel_h") != param.has("kernel_w"))
-
-
-def _read_dach(context: Context) -> Reading:
-    require_bottoms(context, 1)
-    param = context.param("upsampling_param")
-    refuse_others(param, *DACH)
-    if not param.names():
-        raise Refused("upsampling_param must give kernel_h and kernel_w")
-    channels, height, width = (positive(param, name) for name in DACH)
-    if channels != 1:
-        raise Unread(f"kernel_c must be 1, but is {channels}: repeated channels are not read")
-    return Reading(repeated(height, width))
 
 
 DIALECTS = (
@@ -340,6 +298,4 @@ DIALECTS = (
     Dialect("caffe_hash", ("UnPooling",), "FuchenUSTC/caffe-hash: pooling_param", _claims_hash, _read_hash),
     Dialect("xieguotian", ("UnPooling",), "xieguotian/caffe, caffe-multigpu: pooling_param, AVE spread; never guessed",
             never, _read_xieguotian),
-    Dialect("cedn", ("UPSAMPLING", "Upsampling"), "CEDN: kernel_size", _claims_upsampling, _read_upsampling),
-    Dialect("dach", ("Upsampling",), "JiahaoLi-gdut/CAFFE-DACH: kernel_c", _claims_dach, _read_dach),
 )
