@@ -109,7 +109,7 @@ def processes(data: bytes) -> None:
         net, out = Path(folder) / "net.prototxt", Path(folder) / "out.prototxt"
         net.write_bytes(data)
         commands = {
-            "prototools rewrite": ([sys.executable, "-m", "prototools", "rewrite", str(net), "-o", str(out)], None),
+            "prototools rewrite": ([f"{sys.prefix}/bin/prototools", "rewrite", str(net), "-o", str(out)], None),
             "python -c pass": ([sys.executable, "-c", "pass"], None),
         }
         if caffe is not None:
