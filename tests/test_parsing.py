@@ -26,6 +26,7 @@ REFUSED = {
     "a -1": "no such option: -1",
     "a -o": "argument -o/--output: must have a value; one that begins with a dash is joined to it by =",
     "a -o -q": "argument -o/--output: must have a value; one that begins with a dash is joined to it by =",
+    "a --output=": "argument -o/--output: must not be empty",
     "a --quiet=1": "argument -q/--quiet: must have no value, but has '1'",
     "a --seed x": "argument --seed: must be a whole number, but is 'x'",
     "a --seed 1.5": "argument --seed: must be a whole number, but is '1.5'",

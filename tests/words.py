@@ -33,7 +33,6 @@ READ = {
     "a -o=x": {"nets": ["a"], "output": "x"},
     "a --output=x": {"nets": ["a"], "output": "x"},
     "a --output=--x": {"nets": ["a"], "output": "--x"},
-    "a --output=": {"nets": ["a"], "output": ""},
     "a -qj4": {"nets": ["a"], "quiet": True, "jobs": 4},
     "a --seed -1": {"nets": ["a"], "seed": -1},
     "a --seed=-1": {"nets": ["a"], "seed": -1},

@@ -51,9 +51,11 @@ class Parser(argparse.ArgumentParser):
         self.usage = f"{self.usage} {SHOWN[nargs].format(metavar)}"
 
     def option(self, *names: str, required: bool = False, **settings: Any) -> None:
-        """An option with a value; the help tells its default."""
+        """An option with a value; the help tells its default. Where it has none, an empty value means nothing."""
         if settings.get("default", "") != "":
             settings["help"] += " [default: %(default)s]"
+        if "default" not in settings:
+            settings.setdefault("type", not_empty)
         action = self.add_argument(*names, **settings)
         # Not argparse's own mark, because a misspelt option is to be told before a missing one.
         self._required += [action] * required
@@ -193,6 +195,13 @@ def one_of(choices: Sequence[str]) -> Callable[[str], str]:
         return text
 
     return choice
+
+
+def not_empty(text: str) -> str:
+    """The value of an option that takes a name."""
+    if not text:
+        raise argparse.ArgumentTypeError("must not be empty")
+    return text
 
 
 def whole_number(text: str) -> int:
