@@ -54,6 +54,16 @@ def test_long_words(capsys) -> None:
     assert len(said) < 3000 and "must be one of" in said and said.endswith("(see program --help)\n")
 
 
+def test_a_file_that_looks_like_an_option(tmp_path, monkeypatch, capsys) -> None:
+    """Where there is a file of that name, the way to name it is told."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-net").write_text("")
+    with pytest.raises(SystemExit):
+        read("-net")
+    assert "no such option: -net; a file of this name must stand behind -- (see" in capsys.readouterr().err
+    assert read("-- -net")["nets"] == ["-net"]
+
+
 def test_required(capsys) -> None:
     """A misspelt option is told before a missing one and a missing argument."""
     for words, sentence in {"--directry x": "did you mean --directory?", "": "-d or --directory must be given"}.items():

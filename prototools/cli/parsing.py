@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import os
 import sys
 from typing import IO, Any, Callable, Dict, Iterable, List, Mapping, NoReturn, Optional, Sequence, Tuple
 
@@ -82,7 +83,8 @@ class Parser(argparse.ArgumentParser):
         found, left = self.parse_known_args(words[:end])
         for word in left:
             if word.startswith("-") and word != "-":
-                self.error(f"no such option: {word}{meant(word.partition('=')[0], self._names)}")
+                hint = "; a file of this name must stand behind --" if os.path.exists(word) else ""
+                self.error(f"no such option: {word}{hint or meant(word.partition('=')[0], self._names)}")
         for action in self._required:
             if getattr(found, action.dest) is None:
                 self.error(f"{' or '.join(action.option_strings)} must be given")
