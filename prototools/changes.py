@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Mapping, NamedTuple, Optional, Tuple, Union
 
+from prototools.errors import named
+
 if TYPE_CHECKING:
     from prototools.cost import Cost
     from prototools.matrices import Weights
@@ -39,7 +41,7 @@ class Refusal(NamedTuple):
     blob: Optional[str] = None
 
     def __str__(self) -> str:
-        return f"{self.line}:{self.column}: {self.layer}: {self.reason}"
+        return f"{self.line}:{self.column}: {named(self.layer)}: {self.reason}"
 
 
 class Result(NamedTuple):

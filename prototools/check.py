@@ -8,7 +8,7 @@ from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 from prototools.conformance import LAYERS, Misfit, kind_of, misfits
 from prototools.dialects import TYPES
 from prototools.dialects.shapes import infer_custom
-from prototools.errors import ProtoTextError
+from prototools.errors import ProtoTextError, named
 from prototools.layer_types import RESIZE_TYPES, STOCK_TYPES
 from prototools.net import FilteredNet, Layer, Net, NetState
 from prototools.prototext import Message
@@ -29,7 +29,7 @@ class Finding(NamedTuple):
 
     def __str__(self) -> str:
         place = "" if self.line is None else f"{self.line}: "
-        return f"{place}{self.layer}: {self.problem}; {self.cure}"
+        return f"{place}{named(self.layer)}: {self.problem}; {self.cure}"
 
 
 def check(

@@ -50,6 +50,11 @@ def shortened(text: str, most: int = 80) -> str:
     return text if len(text) <= most else f"{text[: most // 2]}...{text[-most // 4 :]}"
 
 
+def named(layer: str) -> str:
+    """A layer's name for a sentence; Caffe loads layers without one too."""
+    return layer or "a layer without a name"
+
+
 #: Bytes of the source line that are shown on each side of a caret.
 _AROUND = 80
 

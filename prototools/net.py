@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
 
-from prototools.errors import ProtoTextError
+from prototools.errors import ProtoTextError, named
 from prototools.prototext import Document, Message, parse
 
 #: The V1 enumeration beside the current type names (caffe.proto V1LayerParameter, upgrade_proto.cpp).
@@ -128,7 +128,7 @@ class Layer:
 
     def error(self, sentence: str) -> ProtoTextError:
         """An error that names this layer and its place in the file."""
-        return self.message.error(f"{self.name}: {sentence}")
+        return self.message.error(f"{named(self.name)}: {sentence}")
 
     def __repr__(self) -> str:
         return f"Layer({self.name!r}, {self.type}, {self.bottoms} -> {self.tops})"

@@ -25,6 +25,7 @@ def run(tmp_path: Path, monkeypatch):
     for name, text in {
         "net": DATA + UP, "stock": DATA + STOCK, "refused": DATA + UP + BAD, "broken": "layer {",
         "foreign": DATA + STOCK.replace("ReLU", "Permute") + STOCK.replace("ReLU", "Normalize"),
+        "nameless": DATA + BAD.replace('name: "bad"', ""),
         "oldest": 'layers { layer { name: "c" type: "conv" num_output: 1 kernelsize: 1 } bottom: "d" top: "c" }',
         "unknown": 'layer { name: "data" type: "Data" top: "data" top: "l" }\n' + UP,
     }.items():
@@ -39,6 +40,8 @@ CALLS = [
     pytest.param("rewrite stock.prototxt", 0, '"ReLU"', "", id="nothing to do"),
     pytest.param("rewrite foreign.prototxt", 0, '"Permute"',
                  "foreign.prototxt: stock Caffe lacks Normalize, Permute; these layers stay as they are", id="foreign"),
+    pytest.param("rewrite nameless.prototxt", 1, "", "nameless.prototxt:2:1: a layer without a name: the file does",
+                 id="no name"),
     pytest.param("rewrite oldest.prototxt", 0, '"conv"', "", id="the oldest form"),
     pytest.param("rewrite --check net.prototxt", 1, "", "", id="check, would change"),
     pytest.param("rewrite --check stock.prototxt", 0, "", "", id="check, would not"),

@@ -10,6 +10,7 @@ from prototools.cli.parsing import Parser, parsed, whole_number
 from prototools.cli.values import phase_option, shape_option, shapes_of
 from prototools.cli.verdict import FOUND, many, say, worst
 from prototools.deploying import Deployed, deploy
+from prototools.errors import named
 from prototools.shapes.blob import words
 
 
@@ -58,7 +59,7 @@ def _comment(path: str, result: Deployed, quiet: bool, changed: bool) -> None:
         say(f"{path}: nothing written")
         return
     for change in () if quiet else result.changes:
-        say(f"{path}:{change.line}: {change.layer}: {change.type} {change.did}: {change.what}")
+        say(f"{path}:{change.line}: {named(change.layer)}: {change.type} {change.did}: {change.what}")
     for note in result.notes:
         say(f"{path}: {note}")
     if not changed:

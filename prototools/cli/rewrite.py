@@ -11,6 +11,7 @@ from prototools.cli.parsing import Parser, parsed
 from prototools.cli.rewriting import rewriting_options, usage
 from prototools.cli.values import placeholder_option, shapes_of, texts_of
 from prototools.cli.verdict import DONE, FOUND, attempt, many, say, worst
+from prototools.errors import named
 from prototools.rewriter import rewrite
 
 
@@ -87,15 +88,15 @@ def _comment(path: str, result: Result, quiet: bool, weighed: bool) -> None:
     if quiet:
         say(f"{path}: {many(len(result.changes), 'layer')} rewritten, {len(result.refusals)} refused")
     for change in () if quiet else result.changes:
-        say(f"{path}:{change.line}: {change.layer}: {change.type} ({change.dialect}: "
+        say(f"{path}:{change.line}: {named(change.layer)}: {change.type} ({change.dialect}: "
             f"{change.computes}) -> {change.lowering}, {many(len(change.new_layers), 'layer')}, "
             f"{change.certificate}")
     for change in () if quiet else result.changes:
         for note in change.notes:
-            say(f"{path}:{change.line}: {change.layer}: {note}")
+            say(f"{path}:{change.line}: {named(change.layer)}: {note}")
     for change in result.changes:
         if change.newer_filler and not quiet and not weighed:
-            say(f"{path}:{change.line}: {change.layer}: its bilinear filler needs a Caffe newer than "
+            say(f"{path}:{change.line}: {named(change.layer)}: its bilinear filler needs a Caffe newer than "
                 "1.0; use --filler-safe for older ones")
     for refusal in result.refusals:
         say(f"{path}:{refusal}")

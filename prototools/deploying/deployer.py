@@ -9,7 +9,7 @@ from prototools.deploying.edits import RULES, Editor
 from prototools.deploying.graph import Graph
 from prototools.deploying.plan import Plan
 from prototools.dialects.shapes import infer_custom
-from prototools.errors import NetError, ProtoTextError
+from prototools.errors import NetError, ProtoTextError, named
 from prototools.net import FilteredNet, Layer, Net, NetState, Source
 from prototools.prototext import parse
 from prototools.prototext.places import place_of
@@ -39,7 +39,7 @@ class Refusal(NamedTuple):
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.line}:{self.column}: {self.layer}: {self.reason}"
+        return f"{self.line}:{self.column}: {named(self.layer)}: {self.reason}"
 
 
 class Deployed(NamedTuple):
@@ -154,7 +154,7 @@ class _Run:
 
     def _unchanged(self) -> None:
         unmade = self.filtered.unknown_bottoms()
-        self.notes += [f"{layer.name}: its bottom {blob!r} is made by no layer" for layer, blob in unmade]
+        self.notes += [f"{named(layer.name)}: its bottom {blob!r} is made by no layer" for layer, blob in unmade]
         if self.strip:
             self.plan.keep_all()
             headers = {name: tuple(shape or ()) for name, shape in self.net.inputs()}
@@ -191,8 +191,9 @@ class _Run:
     def _complain(self, message: str) -> None:
         """Refuse at the layer that an error names."""
         for layer in self.net.layers:
-            if id(layer) in self.plan.kept and message.startswith(f"{layer.name}: "):
-                self._refuse(layer, f"Caffe would refuse it in the deployed net: {message[len(layer.name) + 2:]}")
+            begin = f"{named(layer.name)}: "
+            if id(layer) in self.plan.kept and message.startswith(begin):
+                self._refuse(layer, f"Caffe would refuse it in the deployed net: {message[len(begin):]}")
                 return
         self._refuse(self.net.layers[0], f"Caffe would refuse the deployed net: {message}")
 
