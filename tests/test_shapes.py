@@ -225,6 +225,8 @@ REFUSED = [
     ('input: "data"\n' + CONV, "1:1: ", "needs a shape"),
     (INPUT + CONV.replace("num_output: 7", "num_output: 7.5"), "2:", "7.5"),
     ('layer { name: "d" type: "Data" top: "d" data_param { source: "none" } }', "1:1: d: ", "must be there"),
+    ('layers { layer { name: "d" type: "hdf5_data" source: "none" } top: "d" }', "1:1: d: ", "must be there"),
+    ('layers { layer { name: "d" type: "hdf5_data" source: "no" scale: 2 } top: "d" }', "1:1: d: ", "transform_param"),
 ]
 
 

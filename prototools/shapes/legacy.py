@@ -51,10 +51,13 @@ class V0Net:
                 pads = [_copied(source.layer.parameters, "pad", "pad")]
                 fields = [field for field in fields if not field.startswith(b"pad:")] + pads
         lists = [_copied(own, name, name) for name in ("blobs_lr", "weight_decay")]
-        crop = _copied(own, "cropsize", "crop_size")
+        # A layer that takes no transform_param is refused for an empty one too.
+        moved = [_copied(own, name, field.name) for name, field in V0_FIELDS.items()
+                 if field.message == "transform_param" and own.has(name)]
+        transform = b"transform_param { %s }" % b" ".join(moved) if moved else b""
         inside = V0_MESSAGES.get(layer.type, "unused_param").encode()
-        return b"%s { %s } transform_param { %s } %s hdf5_output_param { %s }" % (
-            inside, b" ".join(fields), crop, b" ".join(lists),
+        return b"%s { %s } %s %s hdf5_output_param { %s }" % (
+            inside, b" ".join(fields), transform, b" ".join(lists),
             _body(own.message("hdf5_output_param")),
         )
 
