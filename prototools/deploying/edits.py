@@ -164,6 +164,8 @@ class Editor:
             yield name.start, name.stop, quoted(activation.name.encode("utf-8", "surrogateescape"))
         top = quoted(activation.top.encode("utf-8", "surrogateescape"))
         bottoms, tops = message.scalars("bottom"), message.scalars("top")
+        if layer.bottoms[0] != activation.bottom:
+            yield bottoms[0].start, bottoms[0].stop, quoted(activation.bottom.encode("utf-8", "surrogateescape"))
         if tops:
             yield tops[0].start, tops[0].stop, top
         else:

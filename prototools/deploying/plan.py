@@ -19,11 +19,15 @@ PROB = "prob"
 
 
 class Activation(NamedTuple):
-    """The Softmax or Sigmoid in the place of a loss."""
+    """The Softmax or Sigmoid in the place of a loss.
+
+    It reads the prediction: not always the loss's own bottom, which goes where a layer mixes a label into it.
+    """
 
     loss: Layer
     type: str
     name: str
+    bottom: str
     top: str
 
 
@@ -153,13 +157,14 @@ class Plan:
         found = []
         for head in heads:
             view = self.graph.view(head.layer)
-            wanted = PROB if len(heads) == 1 else f"{self.graph.name(head.predictions[0])}/{PROB}"
-            fallback = f"{self.graph.name(head.predictions[0])}/{PROB}"
+            bottom = self.graph.name(head.predictions[0])
+            fallback = f"{bottom}/{PROB}"
+            wanted = PROB if len(heads) == 1 else fallback
             second = head.layer.tops[1:2] if view.type == "SoftmaxWithLoss" and head.stays else []
             top = second[0] if second else unique(wanted, fallback, taken)
             name = top if top not in taken or not second else unique(wanted, fallback, taken)
             taken |= {name, top}
-            found.append(Activation(head.layer, roles.ACTIVATIONS[view.type], name, top))
+            found.append(Activation(head.layer, roles.ACTIVATIONS[view.type], name, bottom, top))
         return found
 
     def _taken(self) -> Set[str]:
