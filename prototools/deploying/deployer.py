@@ -120,8 +120,9 @@ class _Run:
     def _check_given(self) -> None:
         alive = {self.graph.name(source) for source in self.plan.inputs}
         alive.update(name for name, _ in self.net.inputs() if name not in self.plan.dead_headers())
+        unmade = {blob for layer, blob in self.filtered.unknown_bottoms() if id(layer) in self.plan.kept}
         for name in self.given:
-            if name not in alive:
+            if name not in alive | unmade:
                 raise NetError(f"a shape is given for {name!r}, but the deployed net has no such input; "
                                f"its inputs are {', '.join(sorted(alive)) or 'none'}")
 
@@ -131,7 +132,7 @@ class _Run:
             if id(layer) in self.plan.kept:
                 phase = self.filtered.state.phase
                 elsewhere = any(blob in one.tops for one in self.net.layers if one not in self.filtered)
-                hint = "; see --phase, --stage and --level" if elsewhere else ""
+                hint = "; see --phase, --stage and --level" if elsewhere else "; write an Input layer for it"
                 self._refuse(layer, f"its bottom {blob!r} must be made by a layer of phase {phase}, but is not{hint}")
         if not self.plan.kept and not self.plan.activations:
             self._refuse(self.net.layers[0], "something must be left to compute without losses and labels, "
