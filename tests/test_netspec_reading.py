@@ -199,6 +199,15 @@ def test_corpus(shared: Path) -> None:
 WRONG = {
     "a fork's message": ('layer { name: "a" type: "Interp"\n  interp_param { } }',
                          "2:3: LayerParameter has no field 'interp_param' in Caffe 1.0; prototools rewrite"),
+    "a fork's field in V1, at its place there": (
+        'layers { name: "d" type: DATA top: "d" }\nlayers {\n  name: "c" type: RELU\n  ratio: 2 }',
+        "4:3: LayerParameter has no field 'ratio'"),
+    "a fork's field in V0, at its place there": (
+        'layers { layer { name: "d" type: "data" meanvalue: 2 } top: "d" }\nlayers { layer {\n'
+        '    name: "c" type: "data"\n    meanvalue: 120 } top: "c" }', "1:41: LayerParameter has no field 'meanvalue'"),
+    "a value of a wrong kind in V0": (
+        'layers { layer { name: "c" type: "conv" num_output: 3.5 } top: "c" }',
+        "num_output must be a whole number, .*; the line is that of the file as prototools upgrade writes it"),
     "no name": ('name: "x"\nlayer { type: "ReLU" }', "2:1: a layer must have a name and a type, but .* no name"),
     "no type": ('layer { name: "a" }', "1:1: .* has no type"),
     "a fork's message, like a stock one": ('layer { roi_pooling_param { } }',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
@@ -27,14 +28,40 @@ def read_prototxt(text: str | bytes, kind: type) -> Any:
     from prototools.upgrading import upgrade
 
     document = parse(_bytes_of(text))
-    if document.has("layers"):
-        document = parse(upgrade(document.source()).text)
+    if not document.has("layers"):
+        return read_proto(_net_of(document), kind)
+    upgraded = parse(upgrade(document.source()).text)
+    try:
+        net = _net_of(upgraded)
+    except ProtoTextError as error:
+        raise _as_written(error, upgraded.source(), document.source()) from None
+    return read_proto(net, kind)
+
+
+def _net_of(document: Message) -> Any:
     net = message_of(document, "NetParameter")
     for layer in document.messages("layer"):
         missing = [name for name in ("name", "type") if not layer.has(name)]
         if missing:
             raise _at(layer, f"a layer must have a name and a type, but this one has no {missing[0]}")
-    return read_proto(net, kind)
+    return net
+
+
+def _as_written(error: ProtoTextError, upgraded: bytes, written: bytes) -> ProtoTextError:
+    """An error in an upgraded text at its place in the text as it was written.
+
+    A field that Caffe does not know keeps its name there, and its turn among those of that name.
+    """
+    line_start = sum(len(line) + 1 for line in upgraded.split(b"\n")[: error.line - 1])
+    place = line_start + error.column - 1
+    field = re.match(rb"(\w+)\s*[:{<]", upgraded[place:])
+    if field:
+        name = re.compile(rb"\b%s\b" % field[1])
+        after, before = ([found.start() for found in name.finditer(text)] for text in (upgraded, written))
+        if len(after) == len(before) and place in after:
+            return error_at(written, before[after.index(place)], error.message)
+    message = f"{error.message}; the line is that of the file as prototools upgrade writes it"
+    return ProtoTextError(message, error.line, error.column, error.source_line)
 
 
 def _bytes_of(text: str | bytes) -> bytes:
