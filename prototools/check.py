@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from prototools.conformance import LAYERS, Misfit, kind_of, misfits
 from prototools.dialects import TYPES
@@ -33,14 +33,16 @@ class Finding(NamedTuple):
 
 
 def check(
-    net: Net, weights: Optional[str] = None, shapes: Optional[Mapping[str, Sequence[int]]] = None, phase: str = "TEST"
+    net: Net, weights: Optional[str] = None, shapes: Optional[Mapping[str, Sequence[int]]] = None, phase: str = "TEST",
+    *, stages: Iterable[str] = (), level: int = 0,
 ) -> List[Finding]:
     """Everything that is wrong with a net in one phase, and with its caffemodel if there is one.
 
-    `shapes` gives blobs (N, C, H, W) that the file does not tell.
+    `shapes` gives blobs (N, C, H, W) that the file does not tell; `stages` and `level` are the rest of the
+    state that the layers' rules are compared with.
     Raises `ProtoTextError` for a field that cannot be read, `WeightsError` for a broken caffemodel.
     """
-    filtered = net.filtered(NetState(phase))
+    filtered = net.filtered(NetState(phase, level, tuple(stages)))
     inference = infer_custom(filtered, shapes or {})
     found = [*_types(filtered, shapes or {}), *_fields(net)]
     said = {(finding.line, finding.problem) for finding in found}
@@ -108,9 +110,14 @@ def _stops(net: Net) -> Iterator[Tuple[str, Misfit]]:
 
 def _refusals(net: FilteredNet, inference: Inference) -> Iterator[Finding]:
     """What Caffe would refuse when it builds the net."""
+    elsewhere = {blob for layer in net.net.layers if layer not in net for blob in layer.tops}
+    unmade = tuple(f"unknown bottom blob {blob!r}" for _, blob in net.unknown_bottoms() if blob in elsewhere)
     for error in inference.errors:
         layer, _, sentence = error.message.partition(": ")
-        yield Finding(error.line, layer, sentence or error.message, "Caffe stops there when it builds the net")
+        cure = "Caffe stops there when it builds the net"
+        if sentence.startswith(unmade):
+            cure += "; a layer of another state makes it, see --phase, --stage and --level"
+        yield Finding(error.line, layer, sentence or error.message, cure)
 
 
 def _fillers(net: FilteredNet, entered: Set[str]) -> Iterator[Finding]:

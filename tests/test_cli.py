@@ -27,6 +27,7 @@ def run(tmp_path: Path, monkeypatch):
         "foreign": DATA + STOCK.replace("ReLU", "Permute") + STOCK.replace("ReLU", "Normalize"),
         "nameless": DATA + BAD.replace('name: "bad"', ""),
         "oldest": 'layers { layer { name: "c" type: "conv" num_output: 1 kernelsize: 1 } bottom: "d" top: "c" }',
+        "staged": DATA.replace(' input_param', ' include { stage: "on" min_level: 1 } input_param') + STOCK,
         "unknown": 'layer { name: "data" type: "Data" top: "data" top: "l" }\n' + UP,
     }.items():
         Path(f"{name}.prototxt").write_text(text)
@@ -75,6 +76,11 @@ CALLS = [
     pytest.param("rewrite --report no/such/out net.prototxt", 2, '"up/deconv"', "no/such/out: cannot be written",
                  id="report"),
     pytest.param("shapes net.prototxt", 0, "1 x 3 x 25 x 25", "", id="shapes"),
+    pytest.param("shapes staged.prototxt", 1, "", "staged.prototxt:2:1: relu: unknown bottom", id="shapes, no stage"),
+    pytest.param("shapes staged.prototxt --stage on --level 1", 0, "1 x 3 x 9 x 9", "", id="shapes in a stage"),
+    pytest.param("check staged.prototxt --stage on", 1, "see --phase, --stage and --level", "", id="check, no level"),
+    pytest.param("check staged.prototxt --stage on --level 1", 0, "", "", id="check in a stage"),
+    pytest.param("check net.prototxt", 1, "prototools rewrite replaces it", "", id="check"),
     pytest.param("rules", 0, "segnet", "", id="rules"),
     pytest.param("rules zoom", 0, "Kernel 2 z - 1", "", id="one lowering"),
     pytest.param("rules segnet", 0, "top[mask[i]] = data[i]", "", id="one dialect"),

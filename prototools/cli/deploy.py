@@ -6,8 +6,8 @@ from typing import Optional, Tuple
 
 from prototools import files
 from prototools.cli.delivery import deliver, delivery_options, one_way_out
-from prototools.cli.parsing import Parser, parsed, whole_number
-from prototools.cli.values import phase_option, shape_option, shapes_of
+from prototools.cli.parsing import Parser, parsed
+from prototools.cli.values import shape_option, shapes_of, state_options
 from prototools.cli.verdict import FOUND, many, say, worst
 from prototools.deploying import Deployed, deploy
 from prototools.errors import named
@@ -19,9 +19,7 @@ def options(parser: Parser) -> None:
     parser.argument("nets", "NET", nargs="+")
     delivery_options(parser)
     shape_option(parser, "The shape of an input; ? for a dim that the file tells.")
-    phase_option(parser, "The phase whose layers stay.")
-    parser.repeatable("--stage", dest="stages", metavar="NAME", help="A stage that is on.")
-    parser.option("--level", type=whole_number, default=0, help="The level that rules are compared with.")
+    state_options(parser, "The phase whose layers stay.")
     parser.flag("--keep-branches", help="Keep the side branches of auxiliary losses.")
     parser.flag("--strip", help="Take out fillers and learning rates, which only training needs.")
     parser.flag("-q", "--quiet", help="Say one line for each file, not one for each layer.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from prototools import files
-from prototools.cli.parsing import Parser, UsageError
+from prototools.cli.parsing import Parser, UsageError, whole_number
 from prototools.errors import shortened
 
 Shapes = Dict[str, Tuple[Optional[int], ...]]
@@ -37,6 +37,13 @@ def shape_option(parser: Parser, about: str = "Give or override the shape of a b
 def phase_option(parser: Parser, about: str = "The phase that the net is built for.") -> None:
     """`--phase TRAIN` or `TEST`."""
     parser.option("--phase", choices=["TRAIN", "TEST"], default="TEST", help=about)
+
+
+def state_options(parser: Parser, about: str = "The phase that the net is built for.") -> None:
+    """`--phase`, `--stage NAME` as `stages`, and `--level`: what the rules of layers are compared with."""
+    phase_option(parser, about)
+    parser.repeatable("--stage", dest="stages", metavar="NAME", help="A stage that is on.")
+    parser.option("--level", type=whole_number, default=0, help="The level that rules are compared with.")
 
 
 def dialect_option(parser: Parser) -> None:
