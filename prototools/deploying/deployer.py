@@ -132,7 +132,8 @@ class _Run:
             if id(layer) in self.plan.kept:
                 phase = self.filtered.state.phase
                 elsewhere = any(blob in one.tops for one in self.net.layers if one not in self.filtered)
-                hint = "; see --phase, --stage and --level" if elsewhere else "; write an Input layer for it"
+                made = "an Input layer" if layer.version == 2 else "input and input_shape"
+                hint = "; see --phase, --stage and --level" if elsewhere else f"; write {made} for it"
                 self._refuse(layer, f"its bottom {blob!r} must be made by a layer of phase {phase}, but is not{hint}")
         if not self.plan.kept and not self.plan.activations:
             self._refuse(self.net.layers[0], "something must be left to compute without losses and labels, "
