@@ -18,7 +18,7 @@ PACKAGE = PROJECT / "prototools"
 
 #: Every room of the package, from the ground up.
 FLOORS = (
-    ("errors",),
+    ("errors", "collecting"),
     ("prototext", "sampling", "matrices", "resize", "schema", "files", "legacy", "layer_types"),
     ("blocks", "conformance", "interpolation", "tracing", "cost", "net", "reference", "realcaffe", "shapes", "weights"),
     ("lowerings", "dialects", "engines", "changes"),
@@ -36,7 +36,8 @@ ALLOWED = {
     ("matrices", "sampling"), ("resize", "sampling"), ("tracing", "blocks"), ("cost", "blocks"),
     ("reference", "net"), ("shapes", "net"),
     ("dialects", "lowerings"), ("engines", "dialects"),
-    ("decisions", "placement"), ("rewriter", "decisions"), ("check", "rewriter"), ("corpus", "rewriter"),
+    ("decisions", "placement"), ("rewriter", "decisions"), ("corpus", "rewriter"),
+    ("check", "decisions"), ("check", "rewriter"),
     ("upsample", "netspec"), ("rendering", "netspec"), ("rendering", "upsample"),
     ("pycaffe", "netspec"), ("comparison", "upsample"),
     ("batching", "rendering"),

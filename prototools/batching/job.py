@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import gc
 import os
-from contextlib import contextmanager
 from time import perf_counter
-from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
 
 from prototools import files
 from prototools.batching.records import Record, fresh, record, seen
 from prototools.batching.sources import Task, is_template, make_folder, weights_beside
 from prototools.changes import Change, Refusal, Result
+from prototools.collecting import collecting_later
 from prototools.errors import PrototoolsError, explain
 from prototools.rewriter import rewrite
 
@@ -86,18 +85,6 @@ def do(task: Task, settings: Settings, before: Optional[Record], batch: str = ""
         done = failed(task, f"{task.source}: prototools made a mistake, please report it: {mistake}")
     left = LEFT if done.outcome.status in ("refused", "failed") and os.path.isfile(task.target) else ""
     return done._replace(outcome=done.outcome._replace(note=left, seconds=perf_counter() - start))
-
-
-@contextmanager
-def collecting_later() -> Iterator[None]:
-    """No search for garbage in circles while a net is in work: it has few, and many objects to search."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 def failed(task: Task, error: str) -> Done:

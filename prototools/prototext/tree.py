@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gc
-from contextlib import contextmanager
 from typing import Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
+from prototools.collecting import collecting_later
 from prototools.errors import ProtoTextError, UnresolvedError, shortened
 from prototools.prototext import grammar, values
 from prototools.prototext.complaint import complain
@@ -266,22 +265,10 @@ def parse(data: bytes, placeholders: bool = False) -> Document:
     if placeholders:
         data = masked(data)
     root = Document("", 0, 0, data)
-    with _uncollected():
+    with collecting_later():
         _read(data, root)
     root.stop = root.body_stop = len(data)
     return root
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without Python's search for circles, of which a tree has none: of millions of messages it takes a third."""
-    on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if on:
-            gc.enable()
 
 
 def _read(data: bytes, root: Message) -> None:
