@@ -28,6 +28,11 @@ def _lerp_axis(values: np.ndarray, taps: Taps, axis: int) -> np.ndarray:
     return first + second
 
 
+def repeated(bottom: np.ndarray, down: int, across: int) -> np.ndarray:
+    """out[i, j] = in[i // down, j // across] on the last two axes."""
+    return bottom.repeat(down, axis=-2).repeat(across, axis=-1)
+
+
 def pick(bottom: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """out[i, j] = in[rows[i], columns[j]] of an (N, C, H, W) blob."""
     return bottom[:, :, rows][:, :, :, columns]

@@ -9,6 +9,7 @@ import numpy as np
 from prototools.prototext import Message
 from prototools.reference.call import Call, choice, divide, need_bottoms, planes, size_of, written
 from prototools.reference.readings import pooled_reading, unpooling_reading
+from prototools.reference.sampling import repeated
 
 Pair = Tuple[int, int]
 
@@ -95,8 +96,7 @@ def ssafar(call: Call) -> List[np.ndarray]:
     size, bottom = call.param("unpooling_param").integer("kernel_size"), planes(call)
     if size < 1:
         raise call.error(f"kernel_size must be at least 1, but is {size}")
-    height, width = size_of(bottom)
-    return [bottom[:, :, (np.arange(height * size) // size)[:, None], np.arange(width * size) // size]]
+    return [repeated(bottom, size, size)]
 
 
 def akrit2013(call: Call) -> List[np.ndarray]:
@@ -113,7 +113,7 @@ def akrit2013(call: Call) -> List[np.ndarray]:
     if min(up, down, left, right) < 0:
         raise call.error("negative pads are not run")
     if choice(param, "pool", ("MAX", "AVE"), "MAX") == "AVE":
-        wide = np.kron(bottom, np.ones((1, 1) + kernel))
+        wide = repeated(bottom, *kernel)
         return [np.pad(wide, ((0, 0), (0, 0), (up, down), (left, right)), "edge")]
     height, width = (n * step for n, step in zip(size_of(bottom), stride))
     top = np.zeros(bottom.shape[:2] + (height + up + down, width + left + right))

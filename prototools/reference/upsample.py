@@ -10,18 +10,13 @@ import numpy as np
 from prototools.prototext import Message
 from prototools.reference.call import Call, choice, need_bottoms, planes, size_of, written
 from prototools.reference.readings import upsample_reading, upsampling_reading
-from prototools.reference.sampling import Taps, aligned, aligned_nearest, clamped, lerp, pick
+from prototools.reference.sampling import Taps, aligned, aligned_nearest, clamped, lerp, pick, repeated
 from prototools.reference.unpooling import scatter, segnet, segnet_size
 
 
 def upsample(call: Call) -> List[np.ndarray]:
     """`Upsample` in the dialect that is named or that the file decides (see `readings`)."""
     return MEANINGS[upsample_reading(call)](call)
-
-
-def repeated(bottom: np.ndarray, down: int, across: int) -> np.ndarray:
-    """out[i, j] = in[i // down, j // across] on the last two axes."""
-    return bottom.repeat(down, axis=-2).repeat(across, axis=-1)
 
 
 def _factor(call: Call, param: Message, name: str, default: int, least: int = 1) -> int:
