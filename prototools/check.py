@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from prototools.conformance import LAYERS, Misfit, kind_of, misfits
+from prototools.decisions import Decisions
 from prototools.dialects import TYPES
 from prototools.dialects.shapes import infer_custom
 from prototools.errors import ProtoTextError, named
@@ -13,7 +14,7 @@ from prototools.layer_types import RESIZE_TYPES, STOCK_TYPES
 from prototools.net import FilteredNet, Layer, Net, NetState
 from prototools.prototext import Message
 from prototools.prototext.places import place_of
-from prototools.rewriter import rewrite
+from prototools.rewriter import NO_WISHES
 from prototools.shapes import Inference
 from prototools.shapes.blob import Shape, words
 from prototools.weights import Caffemodel, Entry
@@ -58,7 +59,7 @@ def check(
 
 def is_foreign(net: FilteredNet) -> bool:
     """Whether a net has layers or fields that stock Caffe does not have, so that it is for another Caffe."""
-    return any(map(_is_foreign, net.layers)) or any(misfit.unknown for _, misfit in _stops(net.net))
+    return any(layer.foreign for layer in net.layers) or any(misfit.unknown for _, misfit in _stops(net.net))
 
 
 def _finding(layer: Layer, problem: str, cure: str) -> Finding:
@@ -69,18 +70,14 @@ def _finding(layer: Layer, problem: str, cure: str) -> Finding:
 # ---------------------------------------------------------------- the net alone
 
 
-def _is_foreign(layer: Layer) -> bool:
-    return bool(layer.version > 0 and layer.type and layer.type not in STOCK_TYPES)
-
-
 def _types(net: FilteredNet, shapes: Mapping[str, Sequence[int]]) -> Iterator[Finding]:
     """Layer types that stock Caffe does not have; what `rewrite` would make of them is asked of it."""
-    foreign = [layer for layer in net.layers if _is_foreign(layer)]
+    foreign = [layer for layer in net.layers if layer.foreign]
     refused: Dict[Tuple[int, str], str] = {}
     if any(layer.type in RESIZE_TYPES for layer in foreign):
         # A field that cannot be read is a finding of its own.
         with suppress(ProtoTextError):
-            refusals = rewrite(net.net.document.source(), shapes=shapes).refusals
+            refusals = Decisions(net.net, shapes, filler_safe=False, weights=False, **NO_WISHES).refusals
             refused = {(one.line, one.layer): f"prototools rewrite refuses it: {one.reason}" for one in refusals}
     for layer in foreign:
         usual = "prototools rewrite replaces it" if layer.type in TYPES else "it needs the Caffe it was written for"

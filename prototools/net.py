@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
 
 from prototools.errors import ProtoTextError, named
+from prototools.layer_types import STOCK_TYPES
 from prototools.prototext import Document, Message, parse
 
 #: The V1 enumeration beside the current type names (caffe.proto V1LayerParameter, upgrade_proto.cpp).
@@ -100,6 +101,11 @@ class Layer:
             return self.type
         own = self.param("python_param")
         return f"Python:{own.string('module')}.{own.string('layer')}"
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the layer is of a type that stock Caffe does not have; V0's names are all its own."""
+        return self.version > 0 and self.type != "" and self.type not in STOCK_TYPES
 
     @property
     def parameters(self) -> Message:

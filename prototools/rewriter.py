@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Dict, Iterable, Mapping, Optional, Sequence, Tuple, Union
 
 from prototools.changes import Result
-from prototools.layer_types import RESIZE_TYPES, STOCK_TYPES
+from prototools.layer_types import RESIZE_TYPES
 from prototools.net import Net
 from prototools.prototext import parse
 from prototools.prototext.placeholders import filled, texts
@@ -63,8 +63,8 @@ def rewrite(
 
 
 def _foreign(net: Net) -> Tuple[str, ...]:
-    """The layer types that neither stock Caffe nor any dialect knows; those of V0 have other names."""
-    return tuple(sorted({layer.type for layer in net.layers if layer.version} - STOCK_TYPES - RESIZE_TYPES))
+    """The layer types that neither stock Caffe nor any dialect knows."""
+    return tuple(sorted({layer.type for layer in net.layers if layer.foreign} - RESIZE_TYPES))
 
 
 def _like(given: Union[bytes, str], data: bytes) -> Union[bytes, str]:

@@ -25,6 +25,7 @@ def run(tmp_path: Path, monkeypatch):
     for name, text in {
         "net": DATA + UP, "stock": DATA + STOCK, "refused": DATA + UP + BAD, "broken": "layer {",
         "foreign": DATA + STOCK.replace("ReLU", "Permute") + STOCK.replace("ReLU", "Normalize"),
+        "typeless": DATA + 'layer { name: "x" top: "y" }',
         "nameless": DATA + BAD.replace('name: "bad"', ""),
         "oldest": 'layers { layer { name: "c" type: "conv" num_output: 1 kernelsize: 1 } bottom: "d" top: "c" }',
         "staged": DATA.replace(' input_param', ' include { stage: "on" min_level: 1 } input_param') + STOCK,
@@ -41,6 +42,7 @@ CALLS = [
     pytest.param("rewrite stock.prototxt", 0, '"ReLU"', "", id="nothing to do"),
     pytest.param("rewrite foreign.prototxt", 0, '"Permute"',
                  "foreign.prototxt: stock Caffe lacks Normalize, Permute; these layers stay as they are", id="foreign"),
+    pytest.param("rewrite typeless.prototxt", 0, 'top: "y"', "", id="no type"),
     pytest.param("rewrite nameless.prototxt", 1, "", "nameless.prototxt:2:1: a layer without a name: the file does",
                  id="no name"),
     pytest.param("rewrite oldest.prototxt", 0, '"conv"', "", id="the oldest form"),
